@@ -1,0 +1,1 @@
+"""What the data is: no I/O, imports nothing of ours but errors."""

@@ -1,0 +1,87 @@
+"""Connections to PostgreSQL: pools, the dedicated LISTEN connection, and the checks made before any is used.
+
+Guarantees time-outs on every statement and bounded pools. Does not open transactions: callers do, in one visible place.
+"""
+
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+
+from agentauri.errors import StartError
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+CONNECT_SECONDS = 10.0
+COMMAND_SECONDS = 60.0
+STATEMENT_MS = 60_000
+IDLE_IN_TRANSACTION_MS = 5_000
+"""A writer that hangs inside a transaction holds the log's lock; the server ends it (protocol P2)."""
+
+
+def _settings(name: str) -> dict[str, str]:
+    return {
+        "application_name": f"agentauri {name}",
+        "timezone": "UTC",
+        "statement_timeout": str(STATEMENT_MS),
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    }
+
+
+def _encode_json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+async def _prepare(connection: Connection) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads)
+
+
+async def open_pool(url: str, *, size: int, name: str) -> Pool:
+    """A pool of at most ``size`` connections that speak jsonb as Python values. Raises StartError if unreachable."""
+    try:
+        return await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            init=_prepare,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            server_settings=_settings(name),
+        )
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise StartError(unreachable(url, error)) from error
+
+
+async def connect(url: str, *, name: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection outside any pool: for LISTEN, session locks and migrations. Raises StartError."""
+    try:
+        connection = await asyncpg.connect(
+            url, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS, server_settings=_settings(name)
+        )
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise StartError(unreachable(url, error)) from error
+    await _prepare(connection)
+    return connection
+
+
+def unreachable(url: str, error: Exception) -> str:
+    """One line without the password that says which server, why, and what to check."""
+    parts = urlsplit(url)
+    place = f"{parts.hostname or 'local socket'}:{parts.port or 5432}{parts.path}"
+    return f"PostgreSQL at {place} cannot be used ({type(error).__name__}: {error}); check DATABASE_URL and the server."
+
+
+async def check_server(connection: Connection) -> None:
+    """Refuse servers that cannot keep the promises: too old, or commits that are not durable (protocol P16)."""
+    if connection.get_server_version() < (15, 0):
+        raise StartError("PostgreSQL 15 or newer is needed; DATABASE_URL points to an older server.")
+    durable = await connection.fetchval("SHOW synchronous_commit")
+    if durable == "off":
+        raise StartError("PostgreSQL has synchronous_commit = off; set it to on, or events can be lost.")
