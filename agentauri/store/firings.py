@@ -1,0 +1,206 @@
+"""What an evaluator writes in step ② of its commit: deliveries, counters, ledger and errors (protocol P14, P18, P19).
+
+Every function here runs in the caller's transaction. Rows are inserted in the order of their ids, so that two
+writers cannot deadlock, and only for actions that still exist; a row that exists is left alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from agentauri.models.ids import retraction_notice_id
+from agentauri.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One action to be taken for one event; ``context`` is what templates and the envelope are made of."""
+
+    id: UUID
+    trigger_id: UUID
+    action_id: UUID
+    event_id: UUID
+    event_seq: int
+    context: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one trigger on one day of block time."""
+
+    trigger_id: UUID
+    day: date
+    matched: int = 0
+    cooled_down: int = 0
+    fired: int = 0
+    errors: int = 0
+    last_fired: int = 0
+    """Block time of the newest firing, seconds since 1970; 0: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A trigger that failed on events ``count`` times in a row, and how (protocol P4)."""
+
+    trigger_id: UUID
+    error: str
+    count: int
+
+
+INSERT_SQL = """
+    INSERT INTO deliveries (
+        id, organization_id, trigger_id, action_id, event_id, event_seq, channel, destination, lane, priority,
+        status, status_code, status_reason, next_attempt_at, context)
+    SELECT n.id, a.organization_id, n.trigger_id, n.action_id, n.event_id, n.event_seq, a.action_type, a.destination,
+        a.lane, a.priority,
+        CASE WHEN a.enabled THEN 'pending' ELSE 'held' END,
+        CASE WHEN a.enabled THEN NULL ELSE 'action_disabled' END,
+        CASE WHEN a.enabled THEN NULL ELSE coalesce(a.disabled_reason, 'The system disabled the action.') END,
+        now() + a.priority * interval '1 microsecond', n.context
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::jsonb[])
+        AS n (id, trigger_id, action_id, event_id, event_seq, context)
+    JOIN trigger_actions AS a ON a.id = n.action_id AND a.trigger_id = n.trigger_id
+    WHERE a.enabled OR a.disabled_by = 'system'
+    ORDER BY n.id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING lane, status"""
+
+LEDGER_SQL = """
+    INSERT INTO trigger_ledger AS l (trigger_id, organization_id, day, matched, cooled_down, fired, errors)
+    SELECT t.id, t.organization_id, n.day, n.matched, n.cooled_down, n.fired, n.errors
+    FROM unnest($1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS n (trigger_id, day, matched, cooled_down, fired, errors)
+    JOIN triggers AS t ON t.id = n.trigger_id
+    ORDER BY t.id, n.day
+    ON CONFLICT (trigger_id, day) DO UPDATE SET matched = l.matched + excluded.matched,
+        cooled_down = l.cooled_down + excluded.cooled_down, fired = l.fired + excluded.fired,
+        errors = l.errors + excluded.errors"""
+
+COUNT_SQL = """
+    WITH n AS MATERIALIZED (
+        SELECT trigger_id, sum(fired) AS fired, max(last_fired) AS last_fired
+        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS n (trigger_id, fired, last_fired)
+        GROUP BY trigger_id),
+    locked AS (SELECT id FROM triggers WHERE id IN (SELECT trigger_id FROM n) ORDER BY id FOR NO KEY UPDATE)
+    UPDATE triggers AS t SET fired_count = t.fired_count + n.fired,
+        last_fired_at = greatest(t.last_fired_at, to_timestamp(n.last_fired)), error_count = 0
+    FROM n JOIN locked ON locked.id = n.trigger_id WHERE t.id = n.trigger_id"""
+
+FAIL_SQL = """
+    UPDATE triggers AS t SET error_count = n.count, last_error = left(n.error, 1000)
+    FROM unnest($1::uuid[], $2::text[], $3::int[]) AS n (trigger_id, error, count) WHERE t.id = n.trigger_id"""
+
+DISABLE_SQL = """
+    WITH gone AS (
+        UPDATE triggers SET enabled = false, updated_at = now(),
+            disabled_reason = 'Failed on ' || error_count || ' events in a row: ' || last_error
+        WHERE id = ANY($1::uuid[]) AND enabled RETURNING id, organization_id, partition)
+    INSERT INTO trigger_versions (trigger_id, organization_id, partition, definition)
+    SELECT id, organization_id, partition, NULL FROM gone ORDER BY id"""
+
+STALE_SQL = """
+    SELECT d.id, d.action_id, d.status, d.ambiguous, d.context, coalesce((a.config ->> 'notify_retraction')::boolean,
+        false) AS notify
+    FROM deliveries AS d JOIN triggers AS t ON t.id = d.trigger_id
+    LEFT JOIN trigger_actions AS a ON a.id = d.action_id
+    WHERE t.partition = ANY($1::smallint[]) AND d.event_seq >= $2 AND d.event_seq < $3
+        AND d.type = 'trigger.fired' AND NOT d.id = ANY($4::uuid[])
+        AND d.status <> 'cancelled'
+    ORDER BY d.id FOR UPDATE OF d"""
+
+CANCEL_SQL = """
+    UPDATE deliveries SET status = 'cancelled', status_code = 'event_retracted',
+        status_reason = 'A reorganisation of the chain took the event back.', retracted = true, updated_at = now()
+    WHERE id = ANY($1::uuid[])"""
+
+FLAG_SQL = "UPDATE deliveries SET retracted = true, updated_at = now() WHERE id = ANY($1::uuid[])"
+
+REVIVE_SQL = """
+    UPDATE deliveries SET status = 'pending', status_code = NULL, status_reason = NULL, retracted = false,
+        next_attempt_at = now(), updated_at = now()
+    WHERE id = ANY($1::uuid[]) AND status = 'cancelled' AND status_code = 'event_retracted' RETURNING lane"""
+
+NOTICE_SQL = """
+    INSERT INTO deliveries (id, organization_id, trigger_id, action_id, event_id, event_seq, type, channel,
+        destination, lane, priority, status, context)
+    SELECT n.id, d.organization_id, d.trigger_id, d.action_id, d.event_id, d.event_seq, 'trigger.retracted', d.channel,
+        a.destination, a.lane, a.priority, 'pending', d.context || jsonb_build_object('first_delivery_id', d.id)
+    FROM unnest($1::uuid[], $2::uuid[]) AS n (id, first)
+    JOIN deliveries AS d ON d.id = n.first JOIN trigger_actions AS a ON a.id = d.action_id
+    WHERE a.enabled ORDER BY n.id
+    ON CONFLICT (id) DO NOTHING RETURNING lane"""
+
+DISABLE_AFTER_FAILURES = 10
+
+
+async def insert(connection: Connection, rows: Sequence[NewDelivery]) -> set[str]:
+    """Enqueue ``rows`` once each; returns the lanes in which something became due."""
+    if not rows:
+        return set()
+    columns = [list(column) for column in zip(*(_columns(row) for row in rows), strict=True)]
+    inserted = await connection.fetch(INSERT_SQL, *columns)
+    return {row["lane"] for row in inserted if row["status"] == "pending"}
+
+
+def _columns(row: NewDelivery) -> tuple[UUID, UUID, UUID, UUID, int, dict[str, Any]]:
+    return (row.id, row.trigger_id, row.action_id, row.event_id, row.event_seq, row.context)
+
+
+async def count(connection: Connection, tallies: Sequence[Tally]) -> None:
+    """Add to the ledger and to the triggers' own counters."""
+    if not tallies:
+        return
+    ids = [one.trigger_id for one in tallies]
+    await connection.execute(
+        LEDGER_SQL,
+        ids,
+        [one.day for one in tallies],
+        [one.matched for one in tallies],
+        [one.cooled_down for one in tallies],
+        [one.fired for one in tallies],
+        [one.errors for one in tallies],
+    )
+    fired = [one for one in tallies if one.fired]
+    if fired:
+        await connection.execute(
+            COUNT_SQL,
+            [one.trigger_id for one in fired],
+            [one.fired for one in fired],
+            [one.last_fired for one in fired],
+        )
+
+
+async def fail(connection: Connection, failures: Sequence[Failure]) -> None:
+    """Record failing triggers, and disable those that failed ten times in a row. Last in its transaction (P2)."""
+    if not failures:
+        return
+    columns = ([one.trigger_id for one in failures], [one.error for one in failures], [one.count for one in failures])
+    await connection.execute(FAIL_SQL, *columns)
+    spent = [one.trigger_id for one in failures if one.count >= DISABLE_AFTER_FAILURES]
+    if spent:
+        await connection.execute(DISABLE_SQL, spent)
+
+
+async def retract(
+    connection: Connection, partitions: Sequence[int], first_seq: int, seq: int, holding: Sequence[NewDelivery]
+) -> set[str]:
+    """Make the queue of [first_seq, seq) what it would be without the retracted events (protocol P18, P24).
+
+    Rows in ``holding`` stay or are added; of the others, undelivered ones are cancelled, those under way are
+    flagged, and delivered ones stay and get a notice where the action asks for it. Returns the lanes to ring.
+    """
+    lanes = await insert(connection, holding)
+    keep = [row.id for row in holding]
+    lanes |= {row["lane"] for row in await connection.fetch(REVIVE_SQL, keep)}
+    stale = await connection.fetch(STALE_SQL, list(partitions), first_seq, seq, keep)
+    told = [row for row in stale if row["status"] == "delivered" or row["ambiguous"]]
+    open_ = [row["id"] for row in stale if row["status"] in ("pending", "retrying", "held", "suppressed", "dead")]
+    await connection.execute(CANCEL_SQL, open_)
+    await connection.execute(FLAG_SQL, [row["id"] for row in stale if row["status"] in ("delivering", "delivered")])
+    notices = [row["id"] for row in told if row["notify"] and row["status"] != "delivering"]
+    if notices:
+        made = [retraction_notice_id(first) for first in notices]
+        lanes |= {row["lane"] for row in await connection.fetch(NOTICE_SQL, made, notices)}
+    return lanes
