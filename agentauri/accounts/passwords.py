@@ -1,0 +1,104 @@
+"""Passwords: what is a good one, and Argon2id in a bounded pool.
+
+Hashing takes 19 MiB and some 50 ms of a core by intent, so it never runs on the event loop, never more often at
+once than there are threads, and the line of waiters is bounded: past it, logins are refused, not stacked up.
+An unknown user costs the same hash as a wrong password, so that time tells nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
+
+from agentauri.errors import Unavailable
+
+MIN_LENGTH = 12
+MAX_LENGTH = 128
+MIN_SCORE = 3
+"""Of zxcvbn's 0–4: not guessed within 10^8 tries."""
+SCORED_LENGTH = 72
+"""zxcvbn takes no more characters; a password's head decides."""
+MIN_NAME_LENGTH = 3
+"""Shorter names occur inside good passwords by chance."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Argon2id's parameters. The defaults are those of production; tests lower them."""
+
+    memory_kib: int = 19 * 1024
+    iterations: int = 2
+    lanes: int = 1
+
+
+def find_weakness(password: str, *, username: str | None, email: str | None) -> str | None:
+    """What is wrong with a new password and how to mend it, as one sentence; None: nothing.
+
+    Takes up to 30 ms for hostile input: call it through ``Passwords.check``.
+    """
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        return f"must have {MIN_LENGTH} to {MAX_LENGTH} characters."
+    for name in names_in(username, email):
+        if name in password.casefold():
+            return "must not contain the user name or the e-mail address."
+    if zxcvbn(password[:SCORED_LENGTH])["score"] < MIN_SCORE:
+        return "is too easy to guess; use several uncommon words or a longer random text."
+    return None
+
+
+def names_in(username: str | None, email: str | None) -> set[str]:
+    """What a password must not contain, in lower case: the user name, the e-mail, and the part before its @."""
+    names = {username or "", email or "", (email or "").partition("@")[0]}
+    return {name.casefold() for name in names if len(name) >= MIN_NAME_LENGTH}
+
+
+class Passwords:
+    """Hashes and verifies on ``threads`` threads, with at most ``max_waiting`` calls under way or in line."""
+
+    def __init__(self, *, cost: Cost = Cost(), threads: int = 2, max_waiting: int = 128) -> None:
+        self._hasher = PasswordHasher(cost.iterations, cost.memory_kib, cost.lanes)
+        self._dummy = self._hasher.hash("nobody's password")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._free = max_waiting
+
+    async def check(self, password: str, *, username: str | None, email: str | None) -> str | None:
+        """``find_weakness`` off the event loop."""
+        return await self._run(lambda: find_weakness(password, username=username, email=email))
+
+    async def hash(self, password: str) -> str:
+        """The encoded Argon2id hash. Raises Unavailable when the line is too long."""
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether ``password`` is the one behind ``stored``; None takes as long and is never true."""
+        return await self._run(lambda: self._verify(stored, password))
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether a hash was made with other parameters and should be renewed at this login."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """Let the threads go; hashes under way finish."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, stored: str | None, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored or self._dummy, password) and stored is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        if self._free <= 0:
+            raise Unavailable("too many passwords are being checked at this moment; try again in a few seconds.")
+        self._free -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._free += 1

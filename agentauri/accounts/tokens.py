@@ -1,0 +1,153 @@
+"""Access tokens (Ed25519 JWTs, 15 minutes) with the keys that sign them, and refresh tokens.
+
+Two keys are alive at any time: one signs, the next is published already, so that a verifier who cached the JWKS
+never meets an unknown key; a key that has signed verifies until its last token has run out. What a token says is
+checked here; whether its user and session still live is asked by ``serve/principal.py``.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, OKPKey
+
+from agentauri.errors import Unauthenticated
+from agentauri.models.ids import UserId
+
+ALGORITHM = "Ed25519"
+TYPE = "at+jwt"
+ACCESS_SECONDS = 15 * 60
+LEEWAY_SECONDS = 30
+REFRESH_LIFETIME = timedelta(days=30)
+REFRESH_PREFIX = "aurr_"
+REFRESH_BYTES = 32
+KEY_SIGNS_FOR = timedelta(days=30)
+MAX_TOKEN_LENGTH = 2048
+NOT_VALID = "the access token is not valid or has expired; log in again."
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key pair and its times: it signs in [signs_from, signs_until) and verifies until expires_at."""
+
+    key: OKPKey
+    signs_from: datetime
+    signs_until: datetime
+    expires_at: datetime
+
+    @property
+    def kid(self) -> str:
+        """The key's id: its RFC 7638 thumbprint."""
+        return str(self.key.kid)
+
+    def public(self) -> dict[str, Any]:
+        """The public JWK as the JWKS shows it."""
+        return {**self.key.as_dict(private=False), "alg": ALGORITHM, "use": "sig", "kid": self.kid}
+
+
+def make_key(signs_from: datetime) -> SigningKey:
+    """A new key pair that signs for 30 days from ``signs_from``."""
+    key = OKPKey.generate_key("Ed25519", auto_kid=True)
+    until = signs_from + KEY_SIGNS_FOR
+    return SigningKey(key, signs_from, until, until + timedelta(seconds=ACCESS_SECONDS + 2 * LEEWAY_SECONDS))
+
+
+def keys_to_make(windows: Sequence[tuple[datetime, datetime]], now: datetime) -> list[datetime]:
+    """When new keys must begin to sign, so that one signs now and the next is published.
+
+    ``windows`` are (signs_from, signs_until) of the keys that exist.
+    """
+    starts: list[datetime] = []
+    ends = [until for _, until in windows if until > now]
+    if not any(start <= now < until for start, until in windows):
+        starts.append(now)
+        ends.append(now + KEY_SIGNS_FOR)
+    if len(ends) < 2:
+        starts.append(max(ends))
+    return starts
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified access token says."""
+
+    user_id: UserId
+    session_id: UUID
+    expires_at: int
+    """Seconds since 1970."""
+
+
+class AccessTokens:
+    """Issues and verifies access tokens of one issuer with a set of keys."""
+
+    def __init__(self, keys: Sequence[SigningKey], *, issuer: str, audience: str) -> None:
+        self._keys = sorted(keys, key=lambda key: key.signs_from)
+        self._by_kid = {key.kid: key for key in keys}
+        self._issuer, self._audience = issuer, audience
+
+    def knows(self, kid: str) -> bool:
+        """Whether a key of that id is loaded."""
+        return kid in self._by_kid
+
+    def jwks(self, now: datetime) -> dict[str, Any]:
+        """The public keys that verify now or will soon, as a JWK set."""
+        return {"keys": [key.public() for key in self._keys if key.expires_at > now]}
+
+    def issue(self, user_id: UUID, session_id: UUID, now: datetime) -> str:
+        """A signed token for 15 minutes."""
+        signer = next(key for key in reversed(self._keys) if key.signs_from <= now)
+        issued = int(now.timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(user_id),
+            "sid": str(session_id),
+            "jti": str(uuid4()),
+            "iat": issued,
+            "exp": issued + ACCESS_SECONDS,
+        }
+        header = {"alg": ALGORITHM, "kid": signer.kid, "typ": TYPE}
+        return jwt.encode(header, claims, signer.key, [ALGORITHM])
+
+    def verify(self, token: str, now: datetime) -> Claims:
+        """What a token says. Raises Unauthenticated, without saying which check failed."""
+        try:
+            keys = KeySet([key.key for key in self._keys if key.expires_at > now])
+            decoded = jwt.decode(token, keys, [ALGORITHM])
+            if decoded.header.get("typ") != TYPE or not self.knows(str(decoded.header.get("kid"))):
+                raise Unauthenticated(NOT_VALID)
+            self._checks(now).validate(decoded.claims)
+            claims = decoded.claims
+            return Claims(UserId(UUID(claims["sub"])), UUID(str(claims["sid"])), int(claims["exp"]))
+        except (JoseError, ValueError) as error:
+            raise Unauthenticated(NOT_VALID) from error
+
+    def _checks(self, now: datetime) -> jwt.JWTClaimsRegistry:
+        return jwt.JWTClaimsRegistry(
+            now=int(now.timestamp()),
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": self._issuer},
+            aud={"essential": True, "value": self._audience},
+            sub={"essential": True},
+            sid={"essential": True},
+            jti={"essential": True},
+            iat={"essential": True},
+            exp={"essential": True},
+        )
+
+
+def make_refresh_token() -> tuple[str, bytes]:
+    """A new refresh token of 256 random bits, and the SHA-256 that is stored of it."""
+    token = REFRESH_PREFIX + secrets.token_urlsafe(REFRESH_BYTES)
+    return token, refresh_hash(token)
+
+
+def refresh_hash(token: str) -> bytes:
+    """What is stored of a refresh token."""
+    return hashlib.sha256(token.encode()).digest()
