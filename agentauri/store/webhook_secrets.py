@@ -1,0 +1,93 @@
+"""The secrets that sign an organization's webhooks (Standard Webhooks): sealed, shown once, every live one signs."""
+
+import secrets
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from agentauri.errors import LimitReached
+from agentauri.store.database import Connection
+from agentauri.store.vault import Vault
+
+PREFIX = "whsec_"
+SECRET_BYTES = 32
+HINT_LENGTH = 4
+MAX_LIVE = 10
+"""Every live secret adds a signature to every webhook's header."""
+COLUMNS = "id, hint, created_by, created_at, expires_at, last_used_at"
+LIVE = "(expires_at IS NULL OR expires_at > now())"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecret:
+    """What is shown of a secret after its creation. ``expires_at``: it was replaced and signs until then."""
+
+    id: UUID
+    hint: str
+    created_by: UUID | None
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+def context_of(organization_id: UUID) -> str:
+    """What a secret is sealed for."""
+    return f"webhook_secret:{organization_id}"
+
+
+async def create_secret(
+    connection: Connection, vault: Vault, *, organization_id: UUID, created_by: UUID | None
+) -> tuple[WebhookSecret, str]:
+    """A new secret and, this once, its text. Raises LimitReached. Runs in the caller's transaction."""
+    await connection.execute("SELECT 1 FROM organizations WHERE id = $1 FOR NO KEY UPDATE", organization_id)
+    live = await connection.fetchval(
+        f"SELECT count(*) FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}", organization_id
+    )
+    if live >= MAX_LIVE:
+        raise LimitReached(f"an organization has at most {MAX_LIVE} live webhook secrets; delete one first.")
+    text = PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    row = await connection.fetchrow(
+        f"""INSERT INTO webhook_secrets (id, organization_id, sealed, hint, created_by)
+            VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}""",
+        uuid4(),
+        organization_id,
+        vault.seal(text.encode(), context_of(organization_id)),
+        text.rstrip("=")[-HINT_LENGTH:],
+        created_by,
+    )
+    assert row is not None
+    return WebhookSecret(*row), text
+
+
+async def list_secrets(
+    connection: Connection, organization_id: UUID, *, limit: int, offset: int
+) -> tuple[list[WebhookSecret], int]:
+    """A page of the live secrets of an organization, the newest first, and how many there are."""
+    rows = await connection.fetch(
+        f"""SELECT {COLUMNS} FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}
+            ORDER BY created_at DESC, id LIMIT $2 OFFSET $3""",
+        organization_id,
+        limit,
+        offset,
+    )
+    total = await connection.fetchval(
+        f"SELECT count(*) FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}", organization_id
+    )
+    return [WebhookSecret(*row) for row in rows], total
+
+
+async def list_signing(
+    connection: Connection, vault: Vault, organization_ids: Sequence[UUID]
+) -> dict[UUID, list[str]]:
+    """The texts of every live secret of each organization, the newest first: what its webhooks are signed with."""
+    rows = await connection.fetch(
+        f"""SELECT organization_id, sealed FROM webhook_secrets
+            WHERE organization_id = ANY($1::uuid[]) AND {LIVE} ORDER BY created_at DESC, id""",
+        list(organization_ids),
+    )
+    found: dict[UUID, list[str]] = {id: [] for id in organization_ids}
+    for organization_id, sealed in rows:
+        found[organization_id].append(vault.open(sealed, context_of(organization_id)).decode())
+    return found
