@@ -6,6 +6,8 @@
     ├── RequestError             a caller's mistake, or a limit; becomes a problem+json answer
     │   ├── InvalidRequest       400, carries (pointer, detail) pairs
     │   ├── Unauthenticated      401
+    │   ├── PayloadTooLarge      413
+    │   ├── UnsupportedMediaType 415
     │   ├── Forbidden            403
     │   ├── NotFound             404
     │   ├── Conflict             409
@@ -82,6 +84,18 @@ class NotFound(RequestError):
     """No such thing for this caller; another organization's things are not found either."""
 
     code, status = "not_found", 404
+
+
+class PayloadTooLarge(RequestError):
+    """The body is larger than is read."""
+
+    code, status = "payload_too_large", 413
+
+
+class UnsupportedMediaType(RequestError):
+    """The body is of a kind that is not understood here."""
+
+    code, status = "unsupported_media_type", 415
 
 
 class Conflict(RequestError):
