@@ -15,6 +15,15 @@ from agentauri.errors import StartError
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+)
+"""What a query raises when the server is away, too slow (TimeoutError is an OSError), or shutting down."""
+
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
 STATEMENT_MS = 60_000
