@@ -22,9 +22,9 @@ MAX_HEADER_VALUE = 1024
 MAX_HEADER_NAME = 128
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 RESERVED_HEADERS = frozenset({
-        "webhook-id", "webhook-timestamp", "webhook-signature", "idempotency-key", "user-agent", "host", "content-length",
-        "content-encoding", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "proxy-authorization",
-        "te", "trailer", "upgrade", "expect", "accept-encoding",
+    "webhook-id", "webhook-timestamp", "webhook-signature", "idempotency-key", "user-agent", "host", "content-length",
+    "content-encoding", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "proxy-authorization",
+    "te", "trailer", "upgrade", "expect", "accept-encoding",
 })  # fmt: skip
 DEFAULT_TIMEOUT_SECONDS = 15
 MAX_TIMEOUT_SECONDS = 60

@@ -68,8 +68,8 @@ class Text:
         return only if isinstance(only, Placeholder) else None
 
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
-JsonTemplate: TypeAlias = "None | bool | int | float | Text | list[JsonTemplate] | dict[str, JsonTemplate]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+JsonTemplate: TypeAlias = "bool | int | float | Text | list[JsonTemplate] | dict[str, JsonTemplate] | None"
 Known: TypeAlias = Callable[[tuple[str, ...]], bool]
 """Says whether a path names something that templates can show."""
 

@@ -1,5 +1,6 @@
 """What users may write as an action, and how each mistake is named."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -30,13 +31,13 @@ def problems_of(raw: object) -> dict[str, str]:
     return dict(refused.value.problems)
 
 
-def test_defaults_are_filled_in():
+def test_defaults_are_filled_in() -> None:
     spec = parse_action(rest())
     assert (spec.id, spec.priority, spec.enabled) == (None, 0, True)
     assert spec.config == {"url": URL, "method": "POST", "headers": {}, "timeout_seconds": 15}
 
 
-def test_every_problem_of_every_action_is_named():
+def test_every_problem_of_every_action_is_named() -> None:
     with pytest.raises(InvalidRequest) as refused:
         parse_actions([rest(method="TRACE", timeout_seconds=0), {"action_type": "fax", "priority": 101}])
     assert [pointer for pointer, _ in refused.value.problems] == [
@@ -48,7 +49,7 @@ def test_every_problem_of_every_action_is_named():
 
 
 @pytest.mark.parametrize("kind", ["telegram", "mcp"])
-def test_types_of_later_versions_are_refused_and_say_what_there_is(kind):
+def test_types_of_later_versions_are_refused_and_say_what_there_is(kind: str) -> None:
     found = problems_of({"action_type": kind, "config": {"chat_id": "1"}})
     assert "available: rest" in found["/actions/0/action_type"]
 
@@ -63,11 +64,11 @@ def test_types_of_later_versions_are_refused_and_say_what_there_is(kind):
         "https://example.com/" + "a" * 2048, "https://%65xample.com/", 7, None,
     ],
 )  # fmt: skip
-def test_url_that_cannot_be_called_is_refused(url):
+def test_url_that_cannot_be_called_is_refused(url: Any) -> None:
     assert "/actions/0/config/url" in problems_of({"action_type": "rest", "config": {"url": url}})
 
 
-def test_templates_in_path_and_query_of_a_url_are_taken():
+def test_templates_in_path_and_query_of_a_url_are_taken() -> None:
     assert parse_action(rest(url="https://example.com/{{agent_id}}?tag={{tag1 | lower}}")).config["url"]
 
 
@@ -79,7 +80,7 @@ def test_templates_in_path_and_query_of_a_url_are_taken():
         {"Authorization": MASK},
     ],
 )  # fmt: skip
-def test_headers_that_could_not_be_sent_are_refused(headers):
+def test_headers_that_could_not_be_sent_are_refused(headers: object) -> None:
     assert any(pointer.startswith("/actions/0/config/headers") for pointer in problems_of(rest(headers=headers)))
 
 
@@ -92,24 +93,24 @@ def test_headers_that_could_not_be_sent_are_refused(headers):
         ("notify_retraction", "yes"), ("timeout_seconds", 61), ("timeout_seconds", True), ("colour", "red"),
     ],
 )  # fmt: skip
-def test_other_wrong_values_are_refused_where_they_stand(key, value):
+def test_other_wrong_values_are_refused_where_they_stand(key: str, value: object) -> None:
     assert any(pointer.startswith(f"/actions/0/config/{key}") for pointer in problems_of(rest(**{key: value})))
 
 
-def test_text_that_is_a_json_object_is_stored_as_that_object():
+def test_text_that_is_a_json_object_is_stored_as_that_object() -> None:
     assert parse_action(rest(body_template='{"id": "{{agent_id}}"}')).config["body_template"] == {"id": "{{agent_id}}"}
 
 
 @pytest.mark.parametrize(
     "url", ["https://Hooks.Example.com", "https://hooks.example.com:443/{{owner}}?x#y", "https://hooks.example.com./"]
 )
-def test_p22_spellings_of_one_server_give_one_destination_and_lane(url):
+def test_p22_spellings_of_one_server_give_one_destination_and_lane(url: Any) -> None:
     config = parse_action(rest(url=url)).config
     assert destination_of(ORGANIZATION, ActionType.REST, config) == f"{ORGANIZATION} https://hooks.example.com:443"
     assert lane_of(ActionType.REST, config) == "host:hooks.example.com"
 
 
-def test_secret_headers_are_masked_and_a_mask_sent_back_keeps_the_stored_value():
+def test_secret_headers_are_masked_and_a_mask_sent_back_keeps_the_stored_value() -> None:
     stored = parse_action(rest(headers={"Authorization": "Bearer s3cr3t", "X-Plain": "1"})).config
     shown = masked(stored)
     assert shown["headers"] == {"Authorization": MASK, "X-Plain": "1"}
@@ -119,12 +120,12 @@ def test_secret_headers_are_masked_and_a_mask_sent_back_keeps_the_stored_value()
 
 
 @pytest.mark.parametrize("raw", [None, 5, "x", [], {"config": {}}, {"action_type": "rest"}, rest() | {"id": "no"}])
-def test_what_is_no_action_is_refused(raw):
+def test_what_is_no_action_is_refused(raw: object) -> None:
     with pytest.raises(InvalidRequest):
         parse_action(raw)
 
 
-def test_actions_with_the_same_id_are_refused():
+def test_actions_with_the_same_id_are_refused() -> None:
     twin = rest() | {"id": str(ORGANIZATION)}
     with pytest.raises(InvalidRequest, match="same id"):
         parse_actions([twin, twin])
