@@ -63,11 +63,14 @@ CREATE TABLE trigger_versions (
     organization_id uuid        NOT NULL,
     partition       smallint    NOT NULL,
     definition      jsonb,
+    keeps_state     boolean     NOT NULL DEFAULT true,
     created_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (trigger_id, from_seq)
 );
+COMMENT ON COLUMN trigger_versions.keeps_state IS 'false: outcomes need no earlier event, so no replay (P15)';
 COMMENT ON TABLE trigger_versions IS 'What a trigger was from from_seq on; a null definition: it was off or gone';
 CREATE INDEX trigger_versions_seq ON trigger_versions (from_seq);
+CREATE INDEX trigger_versions_stateful ON trigger_versions (partition, from_seq) WHERE keeps_state;
 CREATE INDEX trigger_versions_partition ON trigger_versions (partition, trigger_id, from_seq DESC);
 
 CREATE FUNCTION log_number_version() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -18,12 +18,13 @@ _alive: set[asyncio.Task[Any]] = set()
 EXIT_AFTER_DEAD_TASK = 70
 
 
-def _exit_process() -> None:
+def exit_process() -> None:
+    """End this process at once; Ray brings the actor back with a fresh one."""
     os._exit(EXIT_AFTER_DEAD_TASK)
 
 
 def spawn(
-    work: Coroutine[Any, Any, Any], *, name: str, eternal: bool = False, give_up: Callable[[], None] = _exit_process
+    work: Coroutine[Any, Any, Any], *, name: str, eternal: bool = False, give_up: Callable[[], None] = exit_process
 ) -> asyncio.Task[Any]:
     """Run ``work`` in the background. ``eternal``: any end but cancellation calls ``give_up`` (ends the process)."""
     task = asyncio.get_running_loop().create_task(work, name=name)

@@ -1,7 +1,7 @@
 """A page of the log on its way from the listener to the evaluators: the one message of the path (protocol P11).
 
-``rows`` is PostgreSQL's own COPY text of the events, not decoded by the listener: an evaluator splits it once.
-``parse_rows`` and ``COLUMNS`` are the two ends of that format.
+``rows`` is PostgreSQL's own COPY text of the events, not decoded by the listener; ``store/log.py`` writes it and
+``parse_rows`` reads it, in the order of ``COLUMNS``.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ class Page:
 
 
 def unescape(field: bytes) -> bytes:
-    """Undo COPY's text escapes; what PostgreSQL writes here contains no others than these."""
+    """Undo COPY's text escapes. NUL cannot occur in PostgreSQL text, so it can stand in for a backslash meanwhile."""
     if b"\\" not in field:
         return field
     out = field.replace(b"\\\\", b"\0").replace(b"\\t", b"\t").replace(b"\\n", b"\n").replace(b"\\r", b"\r")
@@ -70,26 +70,72 @@ def unescape(field: bytes) -> bytes:
     return out.replace(b"\0", b"\\")
 
 
+_texts: dict[bytes, str] = {}
+MOST_TEXTS = 4_096
+
+
+def _text(raw: bytes) -> str:
+    """A short text that comes again and again (a registry, an event type), decoded once."""
+    found = _texts.get(raw)
+    if found is None:
+        found = unescape(raw).decode()
+        if len(_texts) < MOST_TEXTS:
+            _texts[raw] = found
+    return found
+
+
+class RowEvent(Event):
+    """An event that decodes what the index asks for at once, and the rest of its row when somebody looks."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, line: bytes) -> None:
+        row = line.split(b"\t")
+        self._row = row
+        self._data = None
+        self.seq = int(row[0])
+        self.chain_id = int(row[2])
+        self.registry = _text(row[3])
+        self.event_type = _text(row[4])
+        self.agent_id = None if row[5] == b"\\N" else int(row[5])
+        self.block_timestamp = int(row[9])
+
+    @property
+    def id(self) -> UUID:  # type: ignore[override]  # computed where the base class stores
+        """Id of the row."""
+        return UUID(self._row[1].decode())
+
+    @property
+    def contract(self) -> str:  # type: ignore[override]  # as above
+        """Address of the registry."""
+        return unescape(self._row[6]).decode()
+
+    @property
+    def block_number(self) -> int:  # type: ignore[override]  # as above
+        """Number of the block."""
+        return int(self._row[7])
+
+    @property
+    def block_hash(self) -> str:  # type: ignore[override]  # as above
+        """Hash of the block."""
+        return unescape(self._row[8]).decode()
+
+    @property
+    def transaction_hash(self) -> str:  # type: ignore[override]  # as above
+        """Hash of the transaction."""
+        return unescape(self._row[10]).decode()
+
+    @property
+    def log_index(self) -> int:  # type: ignore[override]  # as above
+        """Index of the log in its block."""
+        return int(self._row[11])
+
+    @property
+    def data_json(self) -> bytes:  # type: ignore[override]  # as above
+        """The decoded arguments as JSON text."""
+        return unescape(self._row[12])
+
+
 def parse_rows(rows: bytes) -> Iterator[Event]:
-    """The events of a page, in seq order. NUL cannot occur in PostgreSQL text, so it is a safe stand-in above."""
-    for line in rows.split(b"\n"):
-        if not line:
-            continue
-        (seq, id_, chain, registry, kind, agent, contract, number, block, time, transaction, index, data) = line.split(
-            b"\t"
-        )
-        yield Event(
-            seq=int(seq),
-            id=UUID(id_.decode()),
-            chain_id=int(chain),
-            registry=registry.decode(),
-            event_type=unescape(kind).decode(),
-            agent_id=None if agent == b"\\N" else int(agent),
-            contract=unescape(contract).decode(),
-            block_number=int(number),
-            block_hash=unescape(block).decode(),
-            block_timestamp=int(time),
-            transaction_hash=unescape(transaction).decode(),
-            log_index=int(index),
-            data_json=unescape(data),
-        )
+    """The events of a page, in seq order."""
+    return map(RowEvent, filter(None, rows.split(b"\n")))

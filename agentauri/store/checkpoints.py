@@ -5,7 +5,7 @@ is added only on top of exactly what this owner wrote last; anything else, and t
 Keys carry the database's identity, so that a restored or foreign database never meets another's checkpoints.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,9 +162,3 @@ async def check_redis(redis: "Redis") -> None:
 def connect(url: str) -> "Redis":
     """A client with time-outs on everything; it connects at its first command."""
     return Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=5.0, health_check_interval=15)
-
-
-async def stored(checkpoints: Checkpoints, partitions: Sequence[int]) -> dict[int, Meta]:
-    """What is said of each partition that has a checkpoint."""
-    found = {partition: await checkpoints.meta(partition) for partition in partitions}
-    return {partition: meta for partition, meta in found.items() if meta is not None}

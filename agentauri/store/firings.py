@@ -97,8 +97,8 @@ DISABLE_SQL = """
         UPDATE triggers SET enabled = false, updated_at = now(),
             disabled_reason = 'Failed on ' || error_count || ' events in a row: ' || last_error
         WHERE id = ANY($1::uuid[]) AND enabled RETURNING id, organization_id, partition)
-    INSERT INTO trigger_versions (trigger_id, organization_id, partition, definition)
-    SELECT id, organization_id, partition, NULL FROM gone ORDER BY id"""
+    INSERT INTO trigger_versions (trigger_id, organization_id, partition, definition, keeps_state)
+    SELECT id, organization_id, partition, NULL, false FROM gone ORDER BY id"""
 
 STALE_SQL = """
     SELECT d.id, d.action_id, d.status, d.ambiguous, d.context, coalesce((a.config ->> 'notify_retraction')::boolean,

@@ -47,3 +47,12 @@ async def advance(connection: Connection, owned: Sequence[Owned], last_seq: int)
 async def progress(connection: Connection) -> Mapping[int, int]:
     """How far every partition is."""
     return {row[0]: row[1] for row in await connection.fetch("SELECT partition, last_seq FROM partitions")}
+
+
+async def reached(connection: Connection, owned: Sequence[Owned], last_seq: int) -> bool:
+    """Whether every partition is still ours and stands at ``last_seq``: a commit whose answer was lost."""
+    sql = """SELECT count(*) FROM partitions AS p JOIN unnest($1::smallint[], $2::bigint[]) AS mine (partition, token)
+             ON p.partition = mine.partition AND p.owner_token = mine.token WHERE p.last_seq = $3"""
+    tokens = [one.token for one in owned]
+    found: int = await connection.fetchval(sql, [one.partition for one in owned], tokens, last_seq)
+    return found == len(owned)

@@ -6,7 +6,6 @@ that holds contributions of events retracted later is never loaded past that ret
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -28,6 +27,10 @@ LIST_SQL = """
     SELECT partition, last_seq FROM trigger_state WHERE partition = ANY($1::smallint[]) AND last_seq <= $2
     ORDER BY partition, last_seq DESC"""
 
+STATEFUL_SQL = """
+    SELECT partition, min(from_seq) - 1 AS seq FROM trigger_versions
+    WHERE partition = ANY($1::smallint[]) AND keeps_state AND from_seq <= $2 GROUP BY partition"""
+
 VERSIONS_AT_SQL = """
     SELECT DISTINCT ON (v.trigger_id) v.trigger_id, v.from_seq, v.partition, v.definition
     FROM unnest($1::smallint[], $2::bigint[]) AS base (partition, seq)
@@ -43,15 +46,6 @@ PRUNE_SQL = """
 State = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
-    """Where a replay of one partition begins: after ``seq``, with ``state``."""
-
-    partition: int
-    seq: int
-    state: State
-
-
 def usable(seq: int, upto: int, retractions: Sequence[Retraction]) -> bool:
     """Whether state as of ``seq`` may begin a replay to ``upto``: nothing in it was retracted in between (P18)."""
     return seq <= upto and not any(seq < one.seq <= upto and one.first_seq <= seq for one in retractions)
@@ -64,24 +58,35 @@ async def add(connection: Connection, owned: Owned, state: Mapping[str, Any]) ->
     return answer.endswith("1")
 
 
-async def newest(
-    connection: Connection, partitions: Sequence[int], upto: int, retractions: Sequence[Retraction]
+async def bases(
+    connection: Connection,
+    partitions: Sequence[int],
+    upto: int,
+    retractions: Sequence[Retraction],
+    *,
+    most: int | None = None,
 ) -> dict[int, int]:
-    """The seq of each partition's newest usable snapshot at or below ``upto``; 0 (no state, no log) where none is."""
-    found = dict.fromkeys(partitions, 0)
-    for row in await connection.fetch(LIST_SQL, list(partitions), upto):
-        if not found[row["partition"]] and usable(row["last_seq"], upto, retractions):
+    """The seq after which each partition's replay to ``upto`` begins: its newest usable snapshot's.
+
+    Where there is none, it is the place before the first trigger that keeps state, for state was empty there; a
+    partition without such triggers needs no replay at all. ``most``: begin no later than this (default ``upto``).
+    """
+    limit = upto if most is None else most
+    first = dict.fromkeys(partitions, limit)
+    for row in await connection.fetch(STATEFUL_SQL, list(partitions), upto):
+        first[row["partition"]] = min(row["seq"], limit)
+    found: dict[int, int] = {}
+    for row in await connection.fetch(LIST_SQL, list(partitions), limit):
+        if row["partition"] not in found and usable(row["last_seq"], upto, retractions):
             found[row["partition"]] = row["last_seq"]
-    return found
+    return {partition: max(found.get(partition, 0), seq) for partition, seq in first.items()}
 
 
 async def load(connection: Connection, partition: int, seq: int) -> State:
-    """The state in a snapshot; seq 0 is the empty state before the log."""
-    if seq == 0:
-        return {}
+    """The state as of a base: that of the snapshot there; empty where the base is none."""
     sql = "SELECT state FROM trigger_state WHERE partition = $1 AND last_seq = $2"
-    packed: bytes = await connection.fetchval(sql, partition, seq)
-    state: State = orjson.loads(zlib.decompress(packed))
+    packed: bytes | None = await connection.fetchval(sql, partition, seq)
+    state: State = {} if packed is None else orjson.loads(zlib.decompress(packed))
     return state
 
 

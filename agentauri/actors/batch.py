@@ -1,0 +1,119 @@
+"""Step ① of an evaluator's commit: a stretch of the log against the triggers in memory, and what it comes to.
+
+Pure: no I/O, no clock. Versions take effect exactly at their place among the events (protocol P7), and a partition
+skips what it has worked off already (P14). What fires becomes rows with derived ids (P5, architecture §2.3).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from uuid import UUID
+
+from agentauri.engine.evaluator import Firing, PartitionEvaluator
+from agentauri.models.event import Event
+from agentauri.models.ids import ActionId, EventId, TriggerId, delivery_id
+from agentauri.models.page import Version
+from agentauri.store.firings import Failure, NewDelivery, Tally
+from agentauri.store.partitions import Owned
+
+NONE: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a stretch of the log came to."""
+
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    tallies: dict[tuple[UUID, date], Tally] = field(default_factory=dict)
+    failures: dict[UUID, Failure] = field(default_factory=dict)
+    events: int = 0
+    fired: int = 0
+
+    def tally(self, trigger_id: UUID, day: date) -> Tally:
+        """The counts of a trigger on a day, made at first use."""
+        found = self.tallies.get((trigger_id, day))
+        if found is None:
+            found = self.tallies[(trigger_id, day)] = Tally(trigger_id, day)
+        return found
+
+
+@lru_cache(maxsize=1024)
+def _day_number(days: int) -> date:
+    return datetime.fromtimestamp(days * 86_400, UTC).date()
+
+
+def day_of(seconds: int) -> date:
+    """The UTC day of a block time."""
+    return _day_number(seconds // 86_400)
+
+
+class _Skip:
+    """Which partitions have worked off a seq already; recomputed only where the answer changes."""
+
+    def __init__(self, owned: Sequence[Owned]) -> None:
+        self._last = {one.partition: one.last_seq for one in owned}
+        self._until = 0
+        self._skip = NONE
+
+    def at(self, seq: int) -> frozenset[int]:
+        if seq > self._until:
+            ahead = {partition: last for partition, last in self._last.items() if last >= seq}
+            self._skip = frozenset(ahead)
+            self._until = min(ahead.values()) if ahead else 2**63
+        return self._skip
+
+    def has(self, partition: int, seq: int) -> bool:
+        return self._last.get(partition, seq) < seq
+
+
+def work_off(
+    evaluator: PartitionEvaluator,
+    owned: Sequence[Owned],
+    events: Iterable[Event],
+    versions: Sequence[Version],
+    *,
+    firing_from: int | None = 0,
+) -> Outcome:
+    """Evaluate ``events`` with ``versions`` at their places. Rows are made from ``firing_from`` on (None: none)."""
+    outcome, skip = Outcome(), _Skip(owned)
+    waiting = list(reversed(versions))
+    evaluate = evaluator.evaluate
+    for event in events:
+        seq = event.seq
+        while waiting and waiting[-1].from_seq < seq:
+            _apply(evaluator, skip, waiting.pop())
+        outcome.events += 1
+        firings = evaluate(event, skip.at(seq))
+        if firings and firing_from is not None and seq >= firing_from:
+            _collect(outcome, event, firings)
+    while waiting:
+        _apply(evaluator, skip, waiting.pop())
+    return outcome
+
+
+def _apply(evaluator: PartitionEvaluator, skip: _Skip, version: Version) -> None:
+    if skip.has(version.partition, version.from_seq):
+        evaluator.apply_version(TriggerId(version.trigger_id), version.partition, version.definition)
+
+
+def _collect(outcome: Outcome, event: Event, firings: Sequence[Firing]) -> None:
+    day, public = day_of(event.block_timestamp), event.public()
+    for firing in firings:
+        tally = outcome.tally(firing.trigger_id, day)
+        tally.matched += 1
+        if firing.cooled_down:
+            tally.cooled_down += 1
+            continue
+        tally.fired += 1
+        tally.last_fired = max(tally.last_fired, event.block_timestamp)
+        outcome.fired += 1
+        context = {
+            "event": public,
+            "trigger": {"id": str(firing.trigger_id), "name": firing.name},
+            "computed": firing.computed,
+        }
+        for action in firing.actions:
+            identity = delivery_id(firing.trigger_id, ActionId(action.id), EventId(event.id))
+            row = NewDelivery(identity, firing.trigger_id, action.id, event.id, event.seq, context)
+            outcome.deliveries.append(row)

@@ -1,0 +1,352 @@
+"""An evaluator: the one process that holds the triggers and the state of its partitions.
+
+Guarantees that a page is worked off once per partition, that what it led to and how far it got are one commit, and
+that an owner whose partitions were taken writes nothing more. Reads pages only from the listener. Rules: protocol
+P13–P19. It exits when it is fenced; Ray brings it back, and it loads what is stored.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from agentauri import logs, metrics
+from agentauri.actors import tasks
+from agentauri.actors.batch import Outcome, work_off
+from agentauri.actors.doorbell import Doorbell
+from agentauri.actors.messages import Progress
+from agentauri.actors.ports import deliverers_bell
+from agentauri.actors.replay import rebuild, replay, restored
+from agentauri.engine.evaluator import PartitionEvaluator
+from agentauri.engine.shard import partitions_of
+from agentauri.errors import AgentAuriError, Fenced
+from agentauri.models.event import Event
+from agentauri.models.page import Page, Retraction, Version, parse_rows
+from agentauri.store import checkpoints as redis_checkpoints
+from agentauri.store import database, firings, leadership, partitions, snapshots
+from agentauri.store import log as event_log
+from agentauri.store.checkpoints import Checkpoints
+from agentauri.store.partitions import Owned
+
+log = logs.get("evaluator")
+
+POOL_SIZE = 3
+SNAPSHOT_SEQS = 10_000
+"""A partition whose state stays as it is gets a snapshot all the same after so many log rows: replays begin there."""
+RETRY_FIRST_SECONDS = 0.05
+RETRY_MOST_SECONDS = 2.0
+REDIS_REST_SECONDS = 2.0
+"""After Redis failed, batches go on without checkpoints for this long before it is asked again."""
+
+STORE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorSettings:
+    """What an evaluator needs to know; plain, so that it travels to the actor."""
+
+    index: int
+    evaluators: int
+    name: str
+    database_url: str
+    redis_url: str
+    deliverers_max: int
+    snapshot_seconds: float = 30.0
+
+
+class Evaluator:
+    """See the module. ``doorbell`` wakes deliverers; ``give_up`` ends the process when fenced."""
+
+    def __init__(
+        self,
+        settings: EvaluatorSettings,
+        doorbell: Doorbell | None = None,
+        give_up: Callable[[], None] = tasks.exit_process,
+    ) -> None:
+        self._settings = settings
+        self._doorbell = doorbell or Doorbell(deliverers_bell(settings.deliverers_max))
+        self._give_up = give_up
+        self._lock = asyncio.Lock()
+        self._ready = asyncio.Event()
+        self._started = False
+        self._owned: list[Owned] = []
+        self._engine = PartitionEvaluator()
+        self._epoch = 0
+        self._clocks: dict[int, int] = {}
+        self._unsnapped: set[int] = set()
+        self._snapped: dict[int, int] = {}
+        self._redis_rests_until = 0.0
+        self._snapshots: asyncio.Task[Any] | None = None
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take the partitions, load their state, and be ready; idempotent."""
+        if self._started:
+            return
+        self._started = True
+        began = time.monotonic()
+        self._pool = await database.open_pool(
+            self._settings.database_url, size=POOL_SIZE, name=self._settings.name
+        )
+        self._redis = redis_checkpoints.connect(self._settings.redis_url)
+        async with self._pool.acquire() as connection:
+            await database.check_server(connection)
+            prefix = await redis_checkpoints.identity(connection)
+            self._checkpoints = Checkpoints(self._redis, prefix)
+            self._epoch = await leadership.epoch(connection)
+            mine = partitions_of(self._settings.index, self._settings.evaluators)
+            self._owned = await partitions.take(connection, mine, self._settings.name)
+            rebuilt = await self._rebuild(connection)
+        self._engine = rebuilt.evaluator
+        self._ready.set()
+        self._snapshots = tasks.spawn(self._snapshot_loop(), name="snapshots", eternal=True, give_up=self._give_up)
+        log.info(
+            "evaluator_ready",
+            evaluator=self._settings.name,
+            partitions=len(self._owned),
+            last_seq=self._lowest(),
+            from_redis=len(rebuilt.from_redis),
+            replayed=rebuilt.replayed,
+            seconds=round(time.monotonic() - began, 3),
+        )
+
+    async def _rebuild(self, connection: database.Connection) -> Any:
+        try:
+            await redis_checkpoints.check_redis(self._redis)
+            return await rebuild(connection, self._checkpoints, self._owned)
+        except (RedisError, OSError) as error:
+            log.warning("redis_away_at_start", error=repr(error), remedy="state is loaded from PostgreSQL instead")
+            self._redis_rests_until = time.monotonic() + REDIS_REST_SECONDS
+            return await rebuild(connection, None, self._owned)
+
+    async def drain(self) -> None:
+        """Finish the batch under way, keep a snapshot of what changed, and close."""
+        await self._ready.wait()
+        await tasks.cancel(self._snapshots)
+        async with self._lock:
+            self._ready.clear()
+            for owned in self._owned:
+                await self._snapshot(owned)
+        await self._pool.close()
+        await self._redis.aclose()
+
+    async def progress(self) -> Progress:
+        """How far this evaluator is; waits until it is ready."""
+        await self._ready.wait()
+        return Progress(self._lowest(), self._epoch)
+
+    async def status(self) -> dict[str, Any]:
+        """Partitions, progress and sizes, for people."""
+        return {
+            "ready": self._ready.is_set(),
+            "partitions": [one.partition for one in self._owned],
+            "last_seq": self._lowest(),
+            "epoch": self._epoch,
+            "clocks": dict(self._clocks),
+            "triggers": self._engine.trigger_count,
+        }
+
+    def _lowest(self) -> int:
+        return min((one.last_seq for one in self._owned), default=0)
+
+    # -- a page -----------------------------------------------------------------------------------------------------
+
+    async def batch(self, page: Page) -> Progress:
+        """Work off a page and say how far this evaluator is then.
+
+        A page of an older epoch, one that leaves a gap, and one that is behind already change nothing.
+        """
+        await self._ready.wait()
+        async with self._lock:
+            self._clocks.update((one.chain_id, one.time) for one in page.clocks if page.epoch >= self._epoch)
+            if page.epoch >= self._epoch and page.after_seq <= self._lowest() < page.last_seq:
+                self._epoch = page.epoch
+                try:
+                    await self._work_off(page)
+                except Fenced as error:
+                    log.warning("fenced", evaluator=self._settings.name, error=error.message)
+                    self._ready.clear()
+                    self._give_up()
+                    raise
+        return Progress(self._lowest(), self._epoch)
+
+    async def _work_off(self, page: Page) -> None:
+        events, versions = parse_rows(page.rows), page.versions
+        for retraction in page.retractions:
+            if retraction.seq <= self._lowest():
+                continue
+            before, events = _split(events, retraction.seq)
+            early = tuple(one for one in versions if one.from_seq < retraction.seq)
+            versions = versions[len(early) :]
+            await self._segment(before, early, retraction.seq - 1)
+            await self._retract(retraction)
+        await self._segment(list(events), versions, page.last_seq)
+
+    async def _segment(self, events: Sequence[Event], versions: Sequence[Version], last_seq: int) -> None:
+        """The numbered commit (protocol P14) of everything up to ``last_seq``."""
+        behind = [one for one in self._owned if one.last_seq < last_seq]
+        if not behind:
+            return
+        # ① In memory. A crash here: nothing happened, the page comes again.
+        began = time.perf_counter()
+        outcome = work_off(self._engine, self._owned, events, versions)
+        outcome.failures.update((one.trigger_id, one) for one in self._failures())
+        evaluated = time.perf_counter()
+        # ② One transaction. A crash before its commit: nothing happened. After it: the replay is mute.
+        lanes = await self._commit(behind, last_seq, lambda connection: _write(connection, outcome))
+        committed = time.perf_counter()
+        self._doorbell.ring(lanes)
+        # ③ The changed state to Redis. A crash before it: a longer replay.
+        await self._checkpoint(behind)
+        # ④ The answer is the caller's return.
+        self._measure(outcome, began, evaluated, committed)
+
+    def _failures(self) -> list[firings.Failure]:
+        return [firings.Failure(one.trigger_id, one.error, one.count) for one in self._engine.take_failures()]
+
+    async def _commit(
+        self, behind: Sequence[Owned], last_seq: int, write: Callable[[database.Connection], Any]
+    ) -> set[str]:
+        """Run ``write`` and the progress in one transaction until it is known to be committed; rows stay the same."""
+        pause = RETRY_FIRST_SECONDS
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    async with connection.transaction():
+                        lanes: set[str] = await write(connection)
+                        await partitions.advance(connection, behind, last_seq)
+                break
+            except STORE_AWAY as error:
+                log.warning("commit_failed", evaluator=self._settings.name, error=repr(error), retry_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, RETRY_MOST_SECONDS)
+                if await self._is_committed(behind, last_seq):
+                    lanes = set()
+                    break
+        for one in behind:
+            one.last_seq = last_seq
+        return lanes
+
+    async def _is_committed(self, behind: Sequence[Owned], last_seq: int) -> bool:
+        """Whether a commit whose answer was lost took place after all."""
+        try:
+            async with self._pool.acquire() as connection:
+                return await partitions.reached(connection, behind, last_seq)
+        except STORE_AWAY:
+            return False
+
+    async def _checkpoint(self, behind: Sequence[Owned], *, whole: bool = False) -> None:
+        changes = self._engine.take_changes()
+        self._unsnapped.update(changes)
+        resting = time.monotonic() < self._redis_rests_until
+        for one in behind:
+            changed = changes.get(one.partition)
+            if resting and (changed or whole):
+                self._checkpoints.adopt(one)
+        if resting:
+            return
+        try:
+            touched = [one for one in behind if whole or one.partition in changes]
+            await asyncio.gather(*(self._checkpoint_one(one, changes.get(one.partition, {}), whole) for one in touched))
+        except (RedisError, OSError) as error:
+            log.warning("checkpoint_failed", evaluator=self._settings.name, error=repr(error))
+            self._redis_rests_until = time.monotonic() + REDIS_REST_SECONDS
+            for one in behind:
+                self._checkpoints.adopt(one)
+
+    async def _checkpoint_one(self, one: Owned, changed: dict[str, Any], whole: bool) -> None:
+        if whole or not await self._checkpoints.add(one, one.last_seq, changed):
+            await self._checkpoints.write(one, one.last_seq, self._engine.dump_partition(one.partition))
+
+    def _measure(self, outcome: Outcome, began: float, evaluated: float, committed: float) -> None:
+        name = self._settings.name
+        metrics.events_evaluated(outcome.events, evaluator=name)
+        metrics.matches(outcome.fired, evaluator=name)
+        metrics.evaluation_errors(len(outcome.failures), evaluator=name)
+        metrics.batch_seconds(evaluated - began, evaluator=name, step="evaluate")
+        metrics.batch_seconds(committed - evaluated, evaluator=name, step="commit")
+        metrics.batch_seconds(time.perf_counter() - committed, evaluator=name, step="checkpoint")
+
+    # -- a retraction -------------------------------------------------------------------------------------------------
+
+    async def _retract(self, retraction: Retraction) -> None:
+        """State and queue as they would be without the retracted events (protocol P18)."""
+        behind = [one for one in self._owned if one.last_seq < retraction.seq]
+        mine = [one.partition for one in behind]
+        outcome = Outcome()
+
+        def keep(part: Outcome) -> None:
+            outcome.deliveries += part.deliveries
+
+        async with self._pool.acquire() as connection:
+            past = await event_log.retractions(connection, 0, retraction.seq)
+            most = retraction.first_seq - 1
+            bases = await snapshots.bases(connection, mine, retraction.seq, past, most=most)
+            states = {partition: await snapshots.load(connection, partition, seq) for partition, seq in bases.items()}
+            ahead = {one.partition: one.last_seq for one in self._owned if one not in behind}
+            states |= {partition: self._engine.dump_partition(partition) for partition in ahead}
+            engine = await restored(connection, bases | ahead, states)
+            await replay(connection, engine, bases, retraction.seq, firing_from=retraction.first_seq, heard=keep)
+        lanes = await self._commit(
+            behind,
+            retraction.seq,
+            lambda connection: firings.retract(
+                connection, mine, retraction.first_seq, retraction.seq, outcome.deliveries
+            ),
+        )
+        self._engine = engine
+        self._doorbell.ring(lanes)
+        await self._checkpoint(behind, whole=True)
+        self._unsnapped.update(mine)
+        log.info("retraction_done", evaluator=self._settings.name, chain=retraction.chain_id, seq=retraction.seq)
+
+    # -- snapshots ----------------------------------------------------------------------------------------------------
+
+    async def _snapshot_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.snapshot_seconds)
+            for owned in self._owned:
+                async with self._lock:
+                    await self._snapshot(owned)
+
+    async def _snapshot(self, owned: Owned) -> None:
+        fresh = owned.last_seq - self._snapped.get(owned.partition, 0) < SNAPSHOT_SEQS
+        if fresh and owned.partition not in self._unsnapped:
+            return
+        try:
+            async with self._pool.acquire() as connection:
+                kept = await snapshots.add(connection, owned, self._engine.dump_partition(owned.partition))
+        except (*STORE_AWAY, AgentAuriError) as error:
+            log.warning("snapshot_failed", evaluator=self._settings.name, error=repr(error))
+            return
+        if kept:
+            self._unsnapped.discard(owned.partition)
+            self._snapped[owned.partition] = owned.last_seq
+
+
+def _split(events: Any, seq: int) -> tuple[list[Event], Any]:
+    """The events before ``seq``, and an iterator over the others."""
+    before: list[Event] = []
+    rest = iter(events)
+    for event in rest:
+        if event.seq > seq:
+            return before, _chain(event, rest)
+        before.append(event)
+    return before, iter(())
+
+
+def _chain(first: Event, rest: Any) -> Any:
+    yield first
+    yield from rest
+
+
+async def _write(connection: database.Connection, outcome: Outcome) -> set[str]:
+    lanes = await firings.insert(connection, outcome.deliveries)
+    await firings.count(connection, list(outcome.tallies.values()))
+    await firings.fail(connection, list(outcome.failures.values()))
+    return lanes

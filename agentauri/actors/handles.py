@@ -1,0 +1,84 @@
+"""Finding the actors of the path by name, and calling them without waiting for ever.
+
+The only door through which the API, the CLI and the actors themselves reach actors. A handle that is found may be of
+a dead actor: callers treat RayError as "not there now".
+"""
+
+import asyncio
+from typing import Any, Literal
+
+import ray
+from ray.exceptions import RayError
+from ray.util.state import list_actors
+
+from agentauri.actors.runtime import NAMESPACE
+
+CALL_SECONDS = 5.0
+LISTENER = "listener"
+
+
+def evaluator_name(index: int) -> str:
+    """Name of evaluator ``index``."""
+    return f"evaluator-{index:02d}"
+
+
+def deliverer_name(index: int) -> str:
+    """Name of deliverer ``index``."""
+    return f"deliverer-{index:02d}"
+
+
+def indexer_name(chain_id: int) -> str:
+    """Name of a chain's indexer."""
+    return f"indexer-{chain_id}"
+
+
+def find(name: str, namespace: str = NAMESPACE) -> "ray.actor.ActorHandle[Any] | None":
+    """The actor of that name, None if there is none."""
+    try:
+        handle: ray.actor.ActorHandle[Any] = ray.get_actor(name, namespace=namespace)
+    except ValueError:
+        return None
+    return handle
+
+
+async def call(handle: "ray.actor.ActorHandle[Any]", method: str, *args: Any, seconds: float = CALL_SECONDS) -> Any:
+    """Call and wait at most ``seconds``. Raises RayError or TimeoutError."""
+    return await asyncio.wait_for(getattr(handle, method).remote(*args), seconds)
+
+
+async def ask(name: str, method: str, namespace: str = NAMESPACE, seconds: float = CALL_SECONDS) -> Any | None:
+    """The answer of a named actor, None when it is away or silent."""
+    handle = await asyncio.to_thread(find, name, namespace)
+    if handle is None:
+        return None
+    try:
+        return await call(handle, method, seconds=seconds)
+    except (RayError, TimeoutError):
+        return None
+
+
+State = Literal["alive", "starting", "restarting", "dead"]
+STATES: dict[str, State] = {
+    "ALIVE": "alive",
+    "DEPENDENCIES_UNREADY": "starting",
+    "PENDING_CREATION": "starting",
+    "RESTARTING": "restarting",
+    "DEAD": "dead",
+}
+
+
+def actor_states(namespace: str = NAMESPACE) -> list[dict[str, Any]]:
+    """Every actor of the path: name, pid, node, state, restarts. Blocks: call it in a thread from async code."""
+    found = list_actors(filters=[("ray_namespace", "=", namespace)], detail=True, limit=1000, timeout=10)
+    rows = [
+        {
+            "name": one.name,
+            "pid": one.pid,
+            "node": one.node_id,
+            "state": STATES.get(one.state, "dead"),
+            "restarts": one.num_restarts or 0,
+        }
+        for one in found
+        if one.name and one.state != "DEAD"
+    ]
+    return sorted(rows, key=lambda row: str(row["name"]))

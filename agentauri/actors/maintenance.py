@@ -1,0 +1,48 @@
+"""The maintenance loop: months ahead, snapshots and versions pruned, finished rows past their retention deleted.
+
+Nothing that a replay could need is ever dropped (protocol P10, P17). A round that fails is logged and comes again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from agentauri import logs
+from agentauri.config import Retention
+from agentauri.store import maintenance, snapshots
+from agentauri.store.database import Connection, Pool
+
+log = logs.get("maintenance")
+
+ROUND_SECONDS = 60.0
+STORE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+async def run(pool: Pool, retention: Retention) -> None:
+    """Rounds for ever."""
+    while True:
+        try:
+            async with pool.acquire() as connection:
+                await round_once(connection, retention, datetime.now(UTC))
+        except STORE_AWAY as error:
+            log.warning("maintenance_failed", error=repr(error), retry_seconds=ROUND_SECONDS)
+        await asyncio.sleep(ROUND_SECONDS)
+
+
+async def round_once(connection: Connection, retention: Retention, now: datetime) -> None:
+    """One round; every step is a transaction of its own."""
+    await maintenance.ensure_months(connection, now)
+    await snapshots.prune(connection, await maintenance.final_seq(connection))
+    await maintenance.prune_versions(connection)
+    if retention.deliveries_days:
+        await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
+    if retention.attempts_days:
+        await _drain(maintenance.delete_attempts, connection, now, retention.attempts_days)
+
+
+async def _drain(step: Callable[..., Awaitable[int]], connection: Connection, *arguments: Any) -> None:
+    while await step(connection, *arguments) == maintenance.BATCH_ROWS:
+        await asyncio.sleep(0)

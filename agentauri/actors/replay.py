@@ -1,0 +1,113 @@
+"""From stored state to the state at a place in the log: newest usable base, then a replay of what came after it.
+
+Used at an evaluator's start and when it meets a retraction (protocol P15–P18). A replay is mute: it makes state and,
+where asked, firings, and writes nothing. Events that a retraction at or below the end took out are left out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from agentauri.actors.batch import Outcome, work_off
+from agentauri.engine.evaluator import PartitionEvaluator
+from agentauri.engine.shard import PARTITIONS
+from agentauri.models.ids import TriggerId
+from agentauri.models.page import Retraction, parse_rows
+from agentauri.store import log as event_log
+from agentauri.store import snapshots
+from agentauri.store.checkpoints import Checkpoints
+from agentauri.store.database import Connection
+from agentauri.store.partitions import Owned
+from agentauri.store.snapshots import State
+
+REPLAY_PAGE = 2_000
+"""Events in a page of a replay: long enough to be cheap, short enough to keep the actor answering."""
+LATER = 2**63
+"""Progress of a partition that a replay is not about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """An evaluator as of a place in the log, the partitions whose Redis checkpoint was good, and the cost."""
+
+    evaluator: PartitionEvaluator
+    from_redis: Sequence[int]
+    replayed: int
+
+
+async def rebuild(connection: Connection, checkpoints: Checkpoints | None, owned: Sequence[Owned]) -> Rebuilt:
+    """State of every partition as of its own progress. Forgets checkpoints that must never be used."""
+    bases: dict[int, int] = {}
+    states: dict[int, State] = {}
+    from_redis: list[int] = []
+    groups = [list(group) for _, group in groupby(sorted(owned, key=_progress), key=_progress)]
+    for group in groups:
+        upto = group[0].last_seq
+        retractions = await event_log.retractions(connection, 0, upto)
+        found = await snapshots.bases(connection, [one.partition for one in group], upto, retractions)
+        for partition, seq in found.items():
+            cached = await _cached(checkpoints, partition, seq, upto, retractions)
+            from_redis += [partition] if cached else []
+            bases[partition], states[partition] = cached or (seq, await snapshots.load(connection, partition, seq))
+    evaluator, replayed = await restored(connection, bases, states), 0
+    for group in groups:
+        part = {one.partition: bases[one.partition] for one in group}
+        replayed += await replay(connection, evaluator, part, group[0].last_seq)
+    return Rebuilt(evaluator, from_redis, replayed)
+
+
+def _progress(one: Owned) -> int:
+    return one.last_seq
+
+
+async def _cached(
+    checkpoints: Checkpoints | None, partition: int, floor: int, upto: int, retractions: Sequence[Retraction]
+) -> tuple[int, State] | None:
+    """The Redis checkpoint of a partition, if it is complete, usable and newer than the snapshot at ``floor``."""
+    meta = await checkpoints.meta(partition) if checkpoints else None
+    if checkpoints is None or meta is None:
+        return None
+    if not snapshots.usable(meta.last_seq, upto, retractions):
+        await checkpoints.forget(partition)
+        return None
+    state = await checkpoints.load(partition, meta) if meta.last_seq >= floor else None
+    return None if state is None else (meta.last_seq, state)
+
+
+async def restored(
+    connection: Connection, bases: Mapping[int, int], states: Mapping[int, State]
+) -> PartitionEvaluator:
+    """An evaluator with each partition's triggers and state as of its own base seq."""
+    evaluator = PartitionEvaluator()
+    for version in await snapshots.versions_at(connection, bases):
+        evaluator.apply_version(TriggerId(version.trigger_id), version.partition, version.definition)
+    for partition, state in states.items():
+        evaluator.load_partition(partition, state)
+    return evaluator
+
+
+async def replay(
+    connection: Connection,
+    evaluator: PartitionEvaluator,
+    bases: Mapping[int, int],
+    upto: int,
+    *,
+    firing_from: int | None = None,
+    heard: Callable[[Outcome], None] = lambda _: None,
+) -> int:
+    """Work off (base, upto] of these partitions without the events that were retracted by then; returns how many.
+
+    Partitions that ``evaluator`` holds beside them are left as they are. ``heard`` gets the outcomes of events from
+    ``firing_from`` on (None: of none).
+    """
+    after, count = min(bases.values(), default=upto), 0
+    owned = [Owned(partition, 0, bases.get(partition, LATER)) for partition in range(PARTITIONS)]
+    while after < upto:
+        rows = await event_log.read_rows(connection, after, upto, REPLAY_PAGE, kept_at=upto)
+        last = rows.last_seq if rows.count == REPLAY_PAGE else upto
+        versions = await event_log.versions(connection, after, last)
+        heard(work_off(evaluator, owned, parse_rows(rows.text), versions, firing_from=firing_from))
+        evaluator.take_changes()
+        evaluator.take_failures()
+        after, count = last, count + rows.count
+    return count

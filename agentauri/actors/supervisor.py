@@ -1,0 +1,156 @@
+"""Keeps the actors of the path alive: creates those that are missing, replaces old versions, sizes the delivery pool.
+
+Runs inside the ``Control`` deployment of Serve, which Ray restarts. Ray itself restarts an actor whose process dies;
+this covers what Ray does not: actors that were killed for good, settings that changed, and queues that grew. It
+decides nothing about events: two supervisors at once would only ask for the same named actors twice.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from agentauri import __version__, logs, metrics
+from agentauri.actors import handles, maintenance, tasks
+from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
+from agentauri.actors.listener import Listener, ListenerSettings
+from agentauri.actors.maintenance import STORE_AWAY
+from agentauri.actors.runtime import NAMESPACE, ensure
+from agentauri.store import database, status
+from agentauri.config import Settings
+
+log = logs.get("supervisor")
+
+BEAT_SECONDS = 1.0
+SILENT_BEATS = 30
+"""Beats without an answer after which an actor is taken for hung and killed."""
+DRAIN_SECONDS = 20.0
+DUE_PER_DELIVERER = 2_000
+"""Open rows that one deliverer is expected to have before it; more of them, more deliverers."""
+SHRINK_BEATS = 120
+"""Beats of a queue that fewer deliverers could serve before one is let go."""
+POOL_SIZE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An actor that should exist: its class, name and constructor arguments."""
+
+    cls: Any
+    name: str
+    arguments: tuple[Any, ...]
+
+
+class Supervisor:
+    """See the module."""
+
+    def __init__(self, settings: Settings, namespace: str = NAMESPACE) -> None:
+        self._settings = settings
+        self._namespace = namespace
+        self._log = (settings.log.level, settings.environment == "production")
+        self._deliverers = settings.actors.deliverers_min
+        self._idle_beats = 0
+        self._silent: dict[str, int] = {}
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def start(self) -> None:
+        """Create the actors and begin to watch over them; idempotent."""
+        if self._tasks:
+            return
+        url = self._settings.stores.database_url.get_secret_value()
+        self._pool = await database.open_pool(url, size=POOL_SIZE, name="supervisor")
+        await asyncio.to_thread(self._ensure_all)
+        self._tasks = [
+            tasks.spawn(self._beat(), name="supervisor", eternal=True),
+            tasks.spawn(maintenance.run(self._pool, self._settings.retention), name="maintenance", eternal=True),
+        ]
+
+    async def drain(self) -> None:
+        """Let every actor finish what it has under way, from the chain's end to the receivers', and end it."""
+        await tasks.cancel(*self._tasks)
+        for stage in self._stages():
+            await asyncio.gather(*(self._retire(one.name) for one in stage))
+        if self._tasks:
+            await self._pool.close()
+
+    # -- what should exist ------------------------------------------------------------------------------------------
+
+    def _stages(self) -> Iterator[list[Wanted]]:
+        """The wanted actors in the order of an event's way."""
+        stores = self._settings.stores
+        url, redis = stores.database_url.get_secret_value(), stores.redis_url.get_secret_value()
+        count = self._settings.actors.evaluators
+        yield [self._indexer(chain, url) for chain in self._settings.chains]
+        yield [Wanted(Listener, handles.LISTENER, (ListenerSettings(handles.LISTENER, url, count),))]
+        most = self._settings.actors.deliverers_max
+        names = [handles.evaluator_name(index) for index in range(count)]
+        yield [
+            Wanted(Evaluator, name, (EvaluatorSettings(index, count, name, url, redis, most),))
+            for index, name in enumerate(names)
+        ]
+        yield [self._deliverer(index, url) for index in range(self._deliverers)]
+
+    def _ensure_all(self) -> None:
+        for stage in self._stages():
+            for one in stage:
+                ensure(one.cls, one.name, *one.arguments, log=self._log, namespace=self._namespace)
+
+    # -- watching ---------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await asyncio.to_thread(self._ensure_all)
+                wanted = [one for stage in self._stages() for one in stage]
+                await asyncio.gather(*(self._look_after(one.name) for one in wanted))
+                await self._size_deliverers()
+            except (RayError, *STORE_AWAY) as error:
+                log.warning("beat_failed", error=repr(error))
+
+    async def _look_after(self, name: str) -> None:
+        """Replace an actor of another version; end one that has been silent for long."""
+        about = await handles.ask(name, "about", self._namespace)
+        if about is None:
+            self._silent[name] = self._silent.get(name, 0) + 1
+            if self._silent[name] >= SILENT_BEATS:
+                log.error("actor_silent", actor=name, beats=self._silent[name], remedy="it is ended and made anew")
+                await asyncio.to_thread(self._end, name)
+                self._silent.pop(name)
+            return
+        self._silent.pop(name, None)
+        if about["version"] != __version__:
+            log.info("actor_replaced", actor=name, old=about["version"], new=__version__)
+            await self._retire(name)
+
+    async def _retire(self, name: str) -> None:
+        await handles.ask(name, "drain", self._namespace, DRAIN_SECONDS)
+        await asyncio.to_thread(self._end, name)
+
+    def _end(self, name: str) -> None:
+        handle = handles.find(name, self._namespace)
+        if handle is not None:
+            ray.kill(handle)
+
+    async def _size_deliverers(self) -> None:
+        """As many deliverers as the open rows ask for, within the settings; letting go is slow, hiring is not."""
+        async with self._pool.acquire() as connection:
+            depths = await status.delivery_counts(connection)
+        for state in ("pending", "retrying", "delivering"):
+            metrics.queue_depth(depths.get(state, 0), status=state)
+        wanted = self._wanted_deliverers(depths.get("pending", 0) + depths.get("retrying", 0))
+        if wanted >= self._deliverers:
+            self._idle_beats, self._deliverers = 0, wanted
+            return
+        self._idle_beats += 1
+        if self._idle_beats >= SHRINK_BEATS:
+            self._idle_beats = 0
+            self._deliverers -= 1
+            await self._retire(handles.deliverer_name(self._deliverers))
+
+    def _wanted_deliverers(self, due: int) -> int:
+        actors = self._settings.actors
+        return min(actors.deliverers_max, max(actors.deliverers_min, -(-due // DUE_PER_DELIVERER)))

@@ -1,0 +1,69 @@
+"""What keeps the tables fit: months made ahead, snapshots and versions that nothing can need dropped, retention (P10, P17).
+
+Each function is one short transaction's worth; the caller decides when.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from agentauri.store.database import Connection
+
+MONTHS_AHEAD = 2
+BATCH_ROWS = 5_000
+"""Rows that one retention statement deletes: short locks, whatever has piled up."""
+
+FINAL_SQL = """
+    SELECT least(
+        (SELECT min(last_seq) FROM partitions),
+        (SELECT min(e.seq) - 1 FROM chains AS c CROSS JOIN LATERAL (
+            SELECT min(seq) AS seq FROM events
+            WHERE chain_id = c.chain_id AND block_number > c.final_block) AS e))"""
+
+VERSIONS_SQL = """
+    DELETE FROM trigger_versions AS v USING (
+        SELECT trigger_id, max(from_seq) AS newest FROM trigger_versions WHERE from_seq <= $1 GROUP BY trigger_id
+    ) AS kept
+    WHERE v.trigger_id = kept.trigger_id AND (v.from_seq < kept.newest
+        OR (v.from_seq = kept.newest AND v.definition IS NULL))"""
+
+DELIVERIES_SQL = """
+    DELETE FROM deliveries WHERE id IN (
+        SELECT id FROM deliveries WHERE status IN ('delivered', 'dead', 'cancelled', 'suppressed')
+            AND updated_at < $1 LIMIT $2)"""
+
+ATTEMPTS_SQL = """
+    DELETE FROM delivery_attempts WHERE (delivery_id, number, started_at) IN (
+        SELECT delivery_id, number, started_at FROM delivery_attempts WHERE started_at < $1 LIMIT $2)"""
+
+
+async def ensure_months(connection: Connection, now: datetime) -> None:
+    """Partitions of events for this month and the next ones."""
+    for ahead in range(MONTHS_AHEAD + 1):
+        month = (now.year * 12 + now.month - 1) + ahead
+        first = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
+        await connection.execute("SELECT events_ensure_month($1)", first)
+
+
+async def final_seq(connection: Connection) -> int:
+    """No retraction can reach down to this seq, and every partition is past it."""
+    found: int | None = await connection.fetchval(FINAL_SQL)
+    return found or 0
+
+
+async def prune_versions(connection: Connection) -> int:
+    """Drop versions that end before the oldest snapshot of their partition; returns how many (protocol P7)."""
+    oldest = "SELECT min(coalesce(s.seq, 0)) FROM partitions AS p LEFT JOIN (SELECT partition, min(last_seq) AS seq "
+    oldest += "FROM trigger_state GROUP BY partition) AS s USING (partition)"
+    answer = await connection.execute(VERSIONS_SQL, await connection.fetchval(oldest))
+    return int(answer.removeprefix("DELETE "))
+
+
+async def delete_deliveries(connection: Connection, now: datetime, days: int) -> int:
+    """One batch of finished deliveries older than ``days``; returns how many."""
+    answer = await connection.execute(DELIVERIES_SQL, now - timedelta(days=days), BATCH_ROWS)
+    return int(answer.removeprefix("DELETE "))
+
+
+async def delete_attempts(connection: Connection, now: datetime, days: int) -> int:
+    """One batch of attempts older than ``days``; returns how many."""
+    answer = await connection.execute(ATTEMPTS_SQL, now - timedelta(days=days), BATCH_ROWS)
+    return int(answer.removeprefix("DELETE "))
