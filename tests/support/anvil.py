@@ -1,4 +1,4 @@
-"""A real EVM node of a test's own: anvil from the pinned npm packages, on a free loopback port, one block a transaction.
+"""A real EVM node of a test's own: anvil from the pinned npm packages, on a free port, one block a transaction.
 
 Guarantees that the node dies with the test run. Does not deploy anything.
 """
