@@ -1,0 +1,1 @@
+"""What ``agentauri bench`` runs: one module a bench, each with ``run(progress) -> Report``."""
