@@ -17,6 +17,7 @@ CREATE TABLE deliveries (
     status_code     text,
     status_reason   text,
     attempt_count   integer     NOT NULL DEFAULT 0,
+    attempt_base    integer     NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     lease_token     uuid,
     lease_until     timestamptz,
@@ -26,7 +27,8 @@ CREATE TABLE deliveries (
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
     delivered_at    timestamptz
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.1);
+COMMENT ON COLUMN deliveries.attempt_base IS 'attempts before it was replayed; the retry schedule counts from there';
 COMMENT ON COLUMN deliveries.retracted IS 'its event was retracted while an attempt was under way (P24)';
 COMMENT ON COLUMN deliveries.ambiguous IS 'an attempt timed out after the request was sent: the receiver may know it';
 CREATE INDEX deliveries_due ON deliveries (lane, destination, next_attempt_at) WHERE status IN ('pending', 'retrying');
@@ -53,12 +55,44 @@ CREATE TABLE delivery_attempts (
 ) PARTITION BY RANGE (started_at);
 CREATE TABLE delivery_attempts_default PARTITION OF delivery_attempts DEFAULT;
 
+-- As events_ensure_month (0002), for the months of attempts.
+CREATE FUNCTION attempts_ensure_month(moment timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    first date := date_trunc('month', moment AT TIME ZONE 'UTC')::date;
+    part  text := 'delivery_attempts_' || to_char(first, 'YYYY_MM');
+BEGIN
+    IF to_regclass(part) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(8004, 3);
+    IF to_regclass(part) IS NOT NULL OR EXISTS (
+        SELECT FROM delivery_attempts_default
+        WHERE started_at >= first::timestamp AT TIME ZONE 'UTC'
+          AND started_at < (first + interval '1 month') AT TIME ZONE 'UTC'
+    ) THEN
+        RETURN;  -- rows of that month stand in the default partition already; it goes on there
+    END IF;
+    EXECUTE format(
+        'CREATE TABLE %I PARTITION OF delivery_attempts FOR VALUES FROM (%L) TO (%L)'
+        ' WITH (fillfactor = 70)',  -- an attempt is written twice; the second time in place
+        part, first::timestamp AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC'
+    );
+END $$;
+
 -- A lane is a host: the deliverer that leases it keeps its caps, rates and breakers in memory (P22, P23).
 CREATE TABLE lanes (
     lane        text        PRIMARY KEY,
     owner       text        NOT NULL DEFAULT '',
     owner_token uuid,
     lease_until timestamptz NOT NULL DEFAULT '-infinity'
+);
+CREATE INDEX lanes_owner ON lanes (owner_token);
+
+-- Who delivers now: among these the lanes are divided.
+CREATE TABLE deliverers (
+    token       uuid        PRIMARY KEY,
+    name        text        NOT NULL,
+    lease_until timestamptz NOT NULL
 );
 
 CREATE TABLE webhook_secrets (

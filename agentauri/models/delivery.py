@@ -1,0 +1,132 @@
+"""A delivery and its attempts: statuses, outcomes, what a deliverer is handed, and what it reports back.
+
+A delivery is one action for one event; its row is the durable queue. Plain values without behaviour: how rows move
+between statuses is ``store/claims.py`` and ``store/attempts.py``, what an outcome leads to ``channels/retry.py``.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from agentauri.models.action import ActionType
+
+
+class DeliveryStatus(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERING = "delivering"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    HELD = "held"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+
+
+class DeliveryType(StrEnum):
+    """What a delivery tells its receiver."""
+
+    FIRED = "trigger.fired"
+    RETRACTED = "trigger.retracted"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    SUCCESS = "success"
+    HTTP = "http"
+    TIMEOUT = "timeout"
+    CONNECT = "connect"
+    DNS = "dns"
+    TLS = "tls"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+
+
+class StatusCode(StrEnum):
+    """Why a delivery has its status, for programs; the sentence for people stands beside it."""
+
+    ATTEMPT_FAILED = "attempt_failed"
+    ATTEMPTS_SPENT = "attempts_spent"
+    FAILED_FINALLY = "failed_finally"
+    LEASE_EXPIRED = "lease_expired"
+    ACTION_DISABLED = "action_disabled"
+    ACTION_GONE = "action_gone"
+    EVENT_RETRACTED = "event_retracted"
+    CANCELLED_BY_USER = "cancelled_by_user"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What caps, rates and breakers are kept for, and the lane that it belongs to (protocol P22)."""
+
+    lane: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery in a deliverer's hands for one attempt (protocol P21).
+
+    ``attempt`` counts from 1 over the delivery's whole life and ``turn`` from 1 since it was queued or replayed;
+    ``version`` changes with the action's configuration. ``config`` and ``secrets`` are open here: never log them.
+    """
+
+    id: UUID
+    organization_id: UUID
+    action_id: UUID
+    type: DeliveryType
+    channel: ActionType
+    destination: Destination
+    attempt: int
+    turn: int
+    lease_token: UUID
+    started_at: datetime
+    created_at: datetime
+    version: datetime
+    context: dict[str, Any]
+    config: dict[str, Any]
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of one attempt.
+
+    ``sent``: the request had gone out whole or in part, so after a failure the receiver may know the delivery all
+    the same. ``retry_after`` is what the receiver asked for, in seconds. ``request`` holds no secrets.
+    """
+
+    outcome: Outcome
+    duration_seconds: float
+    http_status: int | None = None
+    error_class: str | None = None
+    error_message: str | None = None
+    response_excerpt: str | None = None
+    request: dict[str, Any] | None = None
+    retry_after: float | None = None
+    sent: bool = False
+
+
+class Judgement(StrEnum):
+    """What an attempt means for its delivery."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    FINAL = "final"
+    GONE = "gone"
+    """Final, and the receiver wants no more: the action is to be disabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt as it is to be recorded: the judgement, and the wait before the next one in seconds (None: none)."""
+
+    claimed: Claimed
+    attempt: Attempt
+    judgement: Judgement
+    wait_seconds: float | None
