@@ -319,7 +319,7 @@ def _parse_part(raw: object) -> str:
 
 
 def _parse_group(config: dict[object, object], pointer: str, problems: Problems, depth: int) -> GroupConfig | None:
-    problems.check_keys(pointer, config, ("mode"))
+    problems.check_keys(pointer, config, ("mode", "conditions"))
     mode = problems.check(f"{pointer}/mode", _parse_mode, config.get("mode"))
     if depth > MAX_DEPTH:
         problems.add(pointer, f"must not nest groups deeper than {MAX_DEPTH}")

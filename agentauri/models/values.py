@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from typing import Protocol
 
 import orjson
-import re2  # type: ignore[import-untyped]  # google-re2 ships no types; Pattern is what we use of it
+import re2
 
 from agentauri.models.event import MAX_JSON_INTEGER, MAX_JSON_SCORE_DIGITS, rfc3339
 from agentauri.models.fields import CASELESS, EVENT_TYPE_ALIASES, EVENT_TYPES, Field, Kind
