@@ -36,11 +36,12 @@ ATTEMPTS_SQL = """
 
 
 async def ensure_months(connection: Connection, now: datetime) -> None:
-    """Partitions of events for this month and the next ones."""
+    """Partitions of events and attempts for this month and the next ones."""
     for ahead in range(MONTHS_AHEAD + 1):
         month = (now.year * 12 + now.month - 1) + ahead
         first = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
         await connection.execute("SELECT events_ensure_month($1)", first)
+        await connection.execute("SELECT attempts_ensure_month($1)", first)
 
 
 async def final_seq(connection: Connection) -> int:
