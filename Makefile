@@ -1,5 +1,5 @@
 # The commands of this repository. `make demo` and `make test` work on a fresh machine with Python 3.11-3.13 and make.
-.PHONY: install demo test check chaos bench lock clean
+.PHONY: install demo test check chaos bench lock readme clean
 .DEFAULT_GOAL := demo
 
 BIN := .venv/bin
@@ -57,6 +57,10 @@ lock: .venv/.installed
 	$(BIN)/python -m venv .tools && .tools/bin/pip install --disable-pip-version-check --quiet uv
 	.tools/bin/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 		--group dev pyproject.toml $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+
+# The table of settings in README.md, from the code.
+readme: .venv/.installed
+	$(BIN)/python tools/readme.py
 
 # Data of earlier runs (.agentauri) stays.
 clean:

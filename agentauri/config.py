@@ -5,110 +5,185 @@ else from ``agentauri.toml``, else its default here. Unknown keys are errors tha
 Only whoever builds a process from settings imports this module; the plain core takes values as arguments.
 """
 
+import os
+import secrets
+from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from agentauri import config_sources
+from agentauri.errors import ConfigError
+
+FILE = Path("agentauri.toml")
+SECRET_KEY_BYTES = 32
+MIN_SECRET_KEY_LENGTH = 32
+
+
+def _check_network(text: str) -> str:
+    ip_network(text)
+    return text
+
+
+def _check_http_url(text: str) -> str:
+    if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
+        raise ValueError("has to be an http:// or https:// address")
+    return text.rstrip("/")
+
+
+def _check_scheme(*schemes: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and urlsplit(value.get_secret_value()).scheme not in schemes:
+            raise ValueError(f"has to start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+Network = Annotated[str, AfterValidator(_check_network)]
+HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Address = Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40})?$")]
 
 
 class Section(BaseModel):
-    """A table of the file: frozen, and strict about unknown keys."""
+    """A table of the file: frozen, and strict about unknown keys. The text under a field is its documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Http(Section):
     """Where the API listens, and whom it trusts."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=1, le=65535)
+    """Address that the API listens on."""
+    port: Port = 8000
+    """Port that the API listens on."""
     cors_origins: tuple[str, ...] = ("http://localhost:3000",)
-    trusted_proxies: tuple[str, ...] = ()
+    """Origins whose pages may call the API from a browser; exact, no wildcards in production."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of reverse proxies whose X-Forwarded-For is believed."""
 
 
 class Stores(Section):
-    """PostgreSQL and Redis; empty addresses mean embedded ones in ``data_dir``."""
+    """PostgreSQL and Redis."""
 
-    database_url: SecretStr = SecretStr("")
-    redis_url: SecretStr = SecretStr("")
+    database_url: Annotated[SecretStr, _check_scheme("postgresql", "postgres")] = SecretStr("")
+    """PostgreSQL 15 or newer; empty: an embedded one in data_dir. DATABASE_URL works too."""
+    redis_url: Annotated[SecretStr, _check_scheme("redis", "rediss", "unix")] = SecretStr("")
+    """Redis 7, Valkey 8 or newer; empty: an embedded one in data_dir. REDIS_URL works too."""
 
 
 class Actors(Section):
-    """How many processes the path has. ``evaluators`` divides the 64 partitions."""
+    """How many processes the path of an event has."""
 
     evaluators: int = Field(2, ge=1, le=64)
+    """Evaluators; they share the 64 partitions of triggers."""
     deliverers_min: int = Field(1, ge=1, le=256)
+    """Deliverers that are always there."""
     deliverers_max: int = Field(8, ge=1, le=256)
+    """Deliverers at most, when many deliveries wait."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.deliverers_min > self.deliverers_max:
+            raise ValueError("deliverers_min is above deliverers_max")
+        return self
 
 
 class Outbound(Section):
     """What the outbound guard lets through beside public addresses."""
 
-    allowed_networks: tuple[str, ...] | None = None
-    """None: loopback in development and tests, nothing in production."""
-    ipfs_gateways: tuple[str, ...] = ("https://ipfs.io",)
+    allowed_networks: tuple[Network, ...] | None = None
+    """Networks that deliveries may reach beside public ones; not set: loopback, in production nothing."""
+    ipfs_gateways: tuple[HttpUrl, ...] = ("https://ipfs.io",)
+    """Gateways for ipfs:// addresses, tried in order."""
 
 
 class Metrics(Section):
-    """The unexposed Prometheus port of the API process."""
+    """Prometheus."""
 
-    port: int = Field(9090, ge=1, le=65535)
+    port: Port = 9090
+    """Port of the metrics, apart from the API's."""
 
 
 class RaySettings(Section):
-    """The Ray cluster: an address to join, or empty for a local one of our own."""
+    """The Ray cluster."""
 
     address: str = ""
-    dashboard_port: int = Field(8265, ge=1, le=65535)
+    """A cluster to join; empty: a local one of our own."""
+    dashboard_port: Port = 8265
+    """Port of the local cluster's dashboard."""
+    object_store_mb: int = Field(512, ge=80, le=1_000_000)
+    """Shared memory of the local cluster, in MiB."""
 
 
 class Log(Section):
     """Logging."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lines below this are left out."""
 
 
 class Retention(Section):
-    """Days that finished rows are kept; 0 keeps them for ever."""
+    """How long finished rows are kept."""
 
     events_days: int = Field(0, ge=0)
+    """Days that events are kept; 0: for ever."""
     deliveries_days: int = Field(90, ge=0)
+    """Days that finished deliveries are kept; 0: for ever."""
     attempts_days: int = Field(30, ge=0)
+    """Days that attempts of deliveries are kept; 0: for ever."""
     audit_days: int = Field(365, ge=0)
+    """Days that the audit log is kept; 0: for ever."""
 
 
 class RateLimits(Section):
-    """``shadow`` counts without refusing."""
+    """Requests an hour."""
 
     mode: Literal["shadow", "enforce"] | None = None
-    """None: shadow in development, enforce in production."""
+    """shadow counts without refusing; not set: shadow, in production enforce."""
 
 
 class Chain(Section):
-    """One watched chain. Empty registry addresses take the defaults of its id; see ``chain/registries.py``."""
+    """A watched chain; the table [[chains]] may stand several times."""
 
     name: str = Field(min_length=1, max_length=64)
+    """A name for people."""
     id: int = Field(ge=1, le=2**63 - 1)
-    rpc_urls: tuple[str, ...] = Field(min_length=1)
+    """The EIP-155 chain id."""
+    rpc_urls: tuple[HttpUrl, ...] = Field(min_length=1)
+    """JSON-RPC providers; with two or more, one takes over when another fails."""
     start_block: int = Field(0, ge=0)
+    """The first block that is indexed, when the chain is new here."""
     confirmations: int | None = Field(None, ge=0, le=10_000)
-    """None: 0 on test chains, 2 on main chains."""
+    """Blocks on top of a block before it is indexed; not set: 2 on main chains, 0 on test chains."""
     poll_interval_ms: int = Field(2000, ge=50, le=600_000)
+    """Milliseconds between two looks at the chain's head."""
     max_range_blocks: int = Field(10_000, ge=1, le=1_000_000)
-    identity: str | None = None
-    """None: the default address of the chain id; empty: not watched."""
-    reputation: str | None = None
-    validation: str | None = None
+    """Blocks in one eth_getLogs at most; smaller ranges are found by themselves."""
+    identity: Address | None = None
+    """Identity registry; not set: the known address of the chain id, empty: not watched."""
+    reputation: Address | None = None
+    """Reputation registry; as above."""
+    validation: Address | None = None
+    """Validation registry; as above."""
 
 
 class Settings(Section):
     """All settings of a deployment."""
 
     secret_key: SecretStr = SecretStr("")
-    """Root of every key at rest; made and kept in ``data_dir`` (mode 0600) in development, required in production."""
-    public_url: str = "http://127.0.0.1:8000"
+    """Root of every key at rest, 32 characters or more; made and kept in data_dir in development."""
+    public_url: HttpUrl = "http://127.0.0.1:8000"
+    """The address under which users reach the API."""
     environment: Literal["development", "test", "production"] = "development"
+    """production refuses unsafe values: no secret key, open networks, embedded stores, "*" origins."""
     data_dir: Path = Path(".agentauri")
+    """Folder of the embedded stores, the secret key and what a run keeps."""
     http: Http = Http()
     stores: Stores = Stores()
     actors: Actors = Actors()
@@ -119,6 +194,20 @@ class Settings(Section):
     retention: Retention = Retention()
     rate_limits: RateLimits = RateLimits()
     chains: tuple[Chain, ...] = ()
+    """Chains to watch."""
+
+    @model_validator(mode="after")
+    def _check_chains(self) -> Self:
+        ids = [chain.id for chain in self.chains]
+        if twice := next((one for one in ids if ids.count(one) > 1), None):
+            raise ValueError(f"chains: the id {twice} stands twice; a chain has one table with all its rpc_urls")
+        return self
+
+    @model_validator(mode="after")
+    def _check_production(self) -> Self:
+        if self.environment == "production" and (unsafe := list(_unsafe(self))):
+            raise ValueError("production refuses: " + "; ".join(unsafe))
+        return self
 
     def allowed_networks(self) -> tuple[str, ...]:
         """Networks that the outbound guard lets through beside public ones."""
@@ -126,7 +215,80 @@ class Settings(Section):
             return self.outbound.allowed_networks
         return () if self.environment == "production" else ("127.0.0.0/8", "::1/128")
 
+    def rate_limit_mode(self) -> Literal["shadow", "enforce"]:
+        """Whether requests beyond a limit are refused, or only counted."""
+        return self.rate_limits.mode or ("enforce" if self.environment == "production" else "shadow")
 
-def load(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Settings:
-    """Read settings from the environment over the file. Raises ConfigError that names the key and the remedy."""
-    raise NotImplementedError
+
+def _unsafe(settings: Settings) -> list[str]:
+    """Every value that production refuses, with the remedy."""
+    found = []
+    if len(settings.secret_key.get_secret_value()) < MIN_SECRET_KEY_LENGTH:
+        found.append(f"secret_key is missing or short (set {MIN_SECRET_KEY_LENGTH} characters: openssl rand -hex 32)")
+    if settings.outbound.allowed_networks:
+        found.append("outbound.allowed_networks opens private networks (leave it out)")
+    if not settings.stores.database_url.get_secret_value():
+        found.append("stores.database_url is empty (the embedded PostgreSQL is for development; set DATABASE_URL)")
+    if not settings.stores.redis_url.get_secret_value():
+        found.append("stores.redis_url is empty (the embedded Valkey is for development; set REDIS_URL)")
+    if "*" in settings.http.cors_origins:
+        found.append('http.cors_origins has "*" (name the origins)')
+    return found
+
+
+def load(
+    path: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    make_secret_key: bool = True,
+) -> Settings:
+    """Settings from ``overrides`` over the environment over the file over the defaults.
+
+    ``path``: a file that has to be there; None: ``agentauri.toml`` of the working directory, if there is one.
+    Outside production a missing secret key is read from ``data_dir``, or made there (unless ``make_secret_key`` is
+    false). Raises ConfigError that names the key and the remedy.
+    """
+    file = FILE if path is None and FILE.exists() else path
+    tables = config_sources.read_file(file) if file else {}
+    tables = config_sources.merge(tables, config_sources.from_environment(Settings, environment))
+    settings = build(config_sources.merge(tables, overrides or {}))
+    if settings.secret_key.get_secret_value() or settings.environment == "production":
+        return settings
+    key = _find_secret_key(settings.data_dir) or (_make_secret_key(settings.data_dir) if make_secret_key else "")
+    return settings.model_copy(update={"secret_key": SecretStr(key)})
+
+
+def build(tables: Mapping[str, Any]) -> Settings:
+    """Settings from nested tables. Raises ConfigError."""
+    try:
+        return Settings.model_validate(tables)
+    except ValidationError as error:
+        raise ConfigError(config_sources.complaint(Settings, error)) from error
+
+
+def _find_secret_key(data_dir: Path) -> str:
+    try:
+        return (data_dir / "secret_key").read_text("ascii").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{data_dir / 'secret_key'} cannot be read ({error}); set AGENTAURI_SECRET_KEY.") from error
+
+
+def _make_secret_key(data_dir: Path) -> str:
+    """Make the file whole under another name first: of two processes at once one wins, and both read its key."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        half = data_dir / f"secret_key.{os.getpid()}"
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_hex(SECRET_KEY_BYTES) + "\n")
+        try:
+            os.link(half, data_dir / "secret_key")
+        except FileExistsError:
+            pass  # the other process was first: its key is the one
+        finally:
+            half.unlink()
+    except OSError as error:
+        raise ConfigError(f"no secret key can be kept in {data_dir} ({error}); set AGENTAURI_SECRET_KEY.") from error
+    return _find_secret_key(data_dir)

@@ -19,7 +19,7 @@ import psutil
 from agentauri.errors import StartError
 
 LAUNCHER = Path(__file__).with_name("launch.py")
-MARK = "AGENTAURI_RUN"
+MARK = "AURI_RUN"
 """Environment variable whose value every process of one run inherits."""
 POLL_SECONDS = 0.02
 TERM_SECONDS = 3.0

@@ -40,7 +40,8 @@ class ListenerStatus:
 async def list_chains(connection: Connection) -> list[ChainStatus]:
     """Every chain that was ever watched, by id."""
     rows = await connection.fetch(
-        """SELECT chain_id, name, head_block, block_number, CASE WHEN head_block IS NOT NULL THEN greatest(head_block - block_number, 0) END AS lag,
+        """SELECT chain_id, name, head_block, block_number,
+                  CASE WHEN head_block IS NOT NULL THEN greatest(head_block - block_number, 0) END,
                   provider, errors, last_error, reorgs
            FROM chains ORDER BY chain_id"""
     )
