@@ -43,13 +43,25 @@ def _settings(name: str) -> dict[str, str]:
     }
 
 
-def _encode_json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+JSONB_VERSION = b"\x01"
+"""First byte of jsonb in PostgreSQL's binary protocol; COPY knows no other than the binary form."""
+
+
+def _encode_jsonb(value: Any) -> bytes:
+    return JSONB_VERSION + orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _decode_jsonb(raw: bytes) -> Any:
+    return orjson.loads(memoryview(raw)[1:])
 
 
 async def _prepare(connection: Connection) -> None:
-    for kind in ("json", "jsonb"):
-        await connection.set_type_codec(kind, schema="pg_catalog", encoder=_encode_json, decoder=orjson.loads)
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_encode_jsonb, decoder=_decode_jsonb, format="binary"
+    )
+    await connection.set_type_codec(
+        "json", schema="pg_catalog", encoder=orjson.dumps, decoder=orjson.loads, format="binary"
+    )
 
 
 async def open_pool(url: str, *, size: int, name: str) -> Pool:
