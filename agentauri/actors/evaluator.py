@@ -21,6 +21,7 @@ from agentauri.actors.doorbell import Doorbell
 from agentauri.actors.messages import Progress
 from agentauri.actors.ports import deliverers_bell
 from agentauri.actors.replay import rebuild, replay, restored
+from agentauri.actors.runtime import NAMESPACE
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.shard import partitions_of
 from agentauri.errors import AgentAuriError, Fenced
@@ -56,6 +57,7 @@ class EvaluatorSettings:
     redis_url: str
     deliverers_max: int
     snapshot_seconds: float = 30.0
+    namespace: str = NAMESPACE
 
 
 class Evaluator:
@@ -68,7 +70,7 @@ class Evaluator:
         give_up: Callable[[], None] = tasks.exit_process,
     ) -> None:
         self._settings = settings
-        self._doorbell = doorbell or Doorbell(deliverers_bell(settings.deliverers_max))
+        self._doorbell = doorbell or Doorbell(deliverers_bell(settings.deliverers_max, settings.namespace))
         self._give_up = give_up
         self._lock = asyncio.Lock()
         self._ready = asyncio.Event()

@@ -46,6 +46,11 @@ async def call(handle: "ray.actor.ActorHandle[Any]", method: str, *args: Any, se
     return await asyncio.wait_for(getattr(handle, method).remote(*args), seconds)
 
 
+def end(handle: "ray.actor.ActorHandle[Any]") -> None:
+    """End an actor for good; Ray does not bring it back."""
+    ray.kill(handle)
+
+
 async def ask(name: str, method: str, namespace: str = NAMESPACE, seconds: float = CALL_SECONDS) -> Any | None:
     """The answer of a named actor, None when it is away or silent."""
     handle = await asyncio.to_thread(find, name, namespace)

@@ -17,6 +17,7 @@ from agentauri.actors import tasks
 from agentauri.actors.messages import Away, EvaluatorPort, Progress
 from agentauri.actors.pages import PageReader
 from agentauri.actors.ports import evaluator_port
+from agentauri.actors.runtime import NAMESPACE
 from agentauri.models.page import Clock
 from agentauri.store import database, leadership
 
@@ -39,6 +40,7 @@ class ListenerSettings:
     name: str
     database_url: str
     evaluators: int
+    namespace: str = NAMESPACE
 
 
 class Listener:
@@ -51,7 +53,7 @@ class Listener:
         give_up: Callable[[], None] = tasks.exit_process,
     ) -> None:
         self._settings = settings
-        self._ports = ports or evaluator_port()
+        self._ports = ports or evaluator_port(settings.namespace)
         self._give_up = give_up
         self._started = False
         self._epoch = 0

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import ray
 from ray.exceptions import RayError
 
 from agentauri import __version__, logs, metrics
@@ -133,7 +132,7 @@ class Supervisor:
     def _end(self, name: str) -> None:
         handle = handles.find(name, self._namespace)
         if handle is not None:
-            ray.kill(handle)
+            handles.end(handle)
 
     async def _size_deliverers(self) -> None:
         """As many deliverers as the open rows ask for, within the settings; letting go is slow, hiring is not."""
