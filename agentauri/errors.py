@@ -17,7 +17,8 @@
     ├── ChainError
     │   ├── DecodeError          a log does not fit the layout of its topic
     │   ├── RpcError             a provider's JSON-RPC error, or nonsense in its answer
-    │   │   └── RangeTooLarge    the provider wants a smaller block range
+    │   │   ├── RangeTooLarge    the provider wants a smaller block range
+    │   │   └── RpcTimeout       the provider did not answer in time
     │   ├── RpcUnavailable       no provider of the chain can be used now
     │   └── RangeNotWhole        a range's logs cannot be shown to be whole and of one fork
     ├── StoreError
@@ -145,6 +146,10 @@ class RpcError(ChainError):
 
 class RangeTooLarge(RpcError):
     """The provider will answer only for a smaller block range."""
+
+
+class RpcTimeout(RpcError):
+    """The provider did not answer in time; a smaller question may help."""
 
 
 class RpcUnavailable(ChainError):
