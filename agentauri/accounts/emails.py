@@ -15,17 +15,17 @@ USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,31}")
 USERNAME_RULE = "must be 3 to 32 letters, digits, '.', '_' or '-', beginning with a letter or a digit."
 
 
-def parse_email(text: str) -> str:
+def parse_email(raw: object) -> str:
     """The address in its normal form. Raises ValueError with a sentence that says what is wrong with it."""
     try:
-        return email_validator.validate_email(text.strip(), check_deliverability=False).normalized
+        return email_validator.validate_email(str(raw).strip(), check_deliverability=False).normalized
     except email_validator.EmailNotValidError as error:
         raise ValueError(f"is no e-mail address: {str(error)[:200]}") from None
 
 
-def parse_username(text: str) -> str:
+def parse_username(raw: object) -> str:
     """The user name, trimmed. Raises ValueError; an @ is not allowed, so a name is never taken for an address."""
-    name = unicodedata.normalize("NFC", text.strip())
+    name = unicodedata.normalize("NFC", str(raw).strip())
     if not USERNAME.fullmatch(name):
         raise ValueError(USERNAME_RULE)
     return name

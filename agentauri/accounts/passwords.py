@@ -38,6 +38,9 @@ class Cost:
     lanes: int = 1
 
 
+PRODUCTION = Cost()
+
+
 def find_weakness(password: str, *, username: str | None, email: str | None) -> str | None:
     """What is wrong with a new password and how to mend it, as one sentence; None: nothing.
 
@@ -62,7 +65,7 @@ def names_in(username: str | None, email: str | None) -> set[str]:
 class Passwords:
     """Hashes and verifies on ``threads`` threads, with at most ``max_waiting`` calls under way or in line."""
 
-    def __init__(self, *, cost: Cost = Cost(), threads: int = 2, max_waiting: int = 128) -> None:
+    def __init__(self, *, cost: Cost = PRODUCTION, threads: int = 2, max_waiting: int = 128) -> None:
         self._hasher = PasswordHasher(cost.iterations, cost.memory_kib, cost.lanes)
         self._dummy = self._hasher.hash("nobody's password")
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")

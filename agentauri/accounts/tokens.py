@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
@@ -89,11 +89,15 @@ class AccessTokens:
     def __init__(self, keys: Sequence[SigningKey], *, issuer: str, audience: str) -> None:
         self._keys = sorted(keys, key=lambda key: key.signs_from)
         self._by_kid = {key.kid: key for key in keys}
+        self._set = KeySet([key.key for key in keys])
         self._issuer, self._audience = issuer, audience
 
-    def knows(self, kid: str) -> bool:
-        """Whether a key of that id is loaded."""
-        return kid in self._by_kid
+    def is_of_unknown_key(self, token: str) -> bool:
+        """Whether a token names a key that is not loaded; False also for what is no token."""
+        try:
+            return jws.extract_compact(token.encode()).headers().get("kid", "") not in self._by_kid
+        except (JoseError, ValueError):
+            return False
 
     def jwks(self, now: datetime) -> dict[str, Any]:
         """The public keys that verify now or will soon, as a JWK set."""
@@ -118,9 +122,9 @@ class AccessTokens:
     def verify(self, token: str, now: datetime) -> Claims:
         """What a token says. Raises Unauthenticated, without saying which check failed."""
         try:
-            keys = KeySet([key.key for key in self._keys if key.expires_at > now])
-            decoded = jwt.decode(token, keys, [ALGORITHM])
-            if decoded.header.get("typ") != TYPE or not self.knows(str(decoded.header.get("kid"))):
+            decoded = jwt.decode(token, self._set, [ALGORITHM])
+            key = self._by_kid.get(decoded.header.get("kid", ""))
+            if decoded.header.get("typ") != TYPE or key is None or key.expires_at <= now:
                 raise Unauthenticated(NOT_VALID)
             self._checks(now).validate(decoded.claims)
             claims = decoded.claims

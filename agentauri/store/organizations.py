@@ -25,9 +25,7 @@ class Membership:
 
 async def create_personal(connection: Connection, *, id: UUID, user_id: UUID, name: str) -> None:
     """The organization that comes with a user, who owns it."""
-    await connection.execute(
-        "INSERT INTO organizations (id, name, personal_of) VALUES ($1, $2, $3)", id, name, user_id
-    )
+    await connection.execute("INSERT INTO organizations (id, name, personal_of) VALUES ($1, $2, $3)", id, name, user_id)
     await connection.execute(
         "INSERT INTO members (organization_id, user_id, role) VALUES ($1, $2, 'owner')", id, user_id
     )

@@ -33,7 +33,7 @@ class Access:
 
 
 async def create_session(connection: Connection, login: Login) -> None:
-    """Begin a session with its first refresh token; the oldest ones beyond ten end. Runs in the caller's transaction."""
+    """Begin a session with its first refresh token; the oldest beyond ten end. Runs in the caller's transaction."""
     await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", login.user_id)
     await connection.execute(
         "INSERT INTO sessions (id, user_id, ip, user_agent, expires_at) VALUES ($1, $2, $3, $4, $5)",

@@ -10,7 +10,9 @@ from agentauri.errors import Conflict, NotFound
 from agentauri.models.ids import UserId
 from agentauri.store.database import Connection
 
-COLUMNS = "id, email, email_verified_at, username, name, password_hash, disabled_at, last_login_at, created_at, updated_at"
+COLUMNS = (
+    "id, email, email_verified_at, username, name, password_hash, disabled_at, last_login_at, created_at, updated_at"
+)
 TAKEN = {
     "users_email": "an account with this e-mail exists; log in, or reset its password.",
     "users_username": "this user name is taken; choose another one.",
@@ -39,7 +41,8 @@ async def create_user(
     """Insert a user. Raises Conflict when the e-mail or the user name is taken."""
     try:
         row = await connection.fetchrow(
-            f"INSERT INTO users (id, email, username, name, password_hash) VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}",
+            f"""INSERT INTO users (id, email, username, name, password_hash) VALUES ($1, $2, $3, $4, $5)
+                RETURNING {COLUMNS}""",
             id,
             email,
             username,

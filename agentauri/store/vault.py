@@ -34,7 +34,7 @@ class Vault:
     def __init__(self, secret_key: str, previous: Sequence[str] = ()) -> None:
         if len(secret_key) < MIN_SECRET_KEY_LENGTH:
             raise ConfigError(
-                f"secret_key must have at least {MIN_SECRET_KEY_LENGTH} characters; make one with `openssl rand -hex 32`."
+                f"secret_key must have at least {MIN_SECRET_KEY_LENGTH} characters; `openssl rand -hex 32` makes one."
             )
         self._current = key_id(secret_key)
         self._secrets = {key_id(key): key.encode() for key in (*previous, secret_key)}
@@ -51,7 +51,9 @@ class Vault:
         head = len(FORMAT) + KEY_ID_BYTES
         name, nonce, rest = sealed[len(FORMAT) : head], sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
         if not sealed.startswith(FORMAT) or name not in self._secrets:
-            raise StoreError("a stored secret was sealed with another secret_key; set the secret_key that was used then.")
+            raise StoreError(
+                "a stored secret was sealed with another secret_key; set the secret_key that was used then."
+            )
         try:
             return self._cipher(name, context).decrypt(nonce, rest, context.encode())
         except InvalidTag as error:

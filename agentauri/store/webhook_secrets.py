@@ -78,9 +78,7 @@ async def list_secrets(
     return [WebhookSecret(*row) for row in rows], total
 
 
-async def list_signing(
-    connection: Connection, vault: Vault, organization_ids: Sequence[UUID]
-) -> dict[UUID, list[str]]:
+async def list_signing(connection: Connection, vault: Vault, organization_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
     """The texts of every live secret of each organization, the newest first: what its webhooks are signed with."""
     rows = await connection.fetch(
         f"""SELECT organization_id, sealed FROM webhook_secrets

@@ -1,0 +1,71 @@
+"""The HTTP application, made by a factory: everything is opened in the ASGI lifespan and closed after it.
+
+The order around a request, outermost first: Frame (id, size, headers, the net), FastAPI's own layers with our
+error handlers, the route with its principal.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from agentauri import __version__
+from agentauri.accounts.passwords import PRODUCTION, Cost
+from agentauri.config import Settings
+from agentauri.serve import docs, problems
+from agentauri.serve.auth.routes import router as auth
+from agentauri.serve.context import open_context, set_context
+from agentauri.serve.frame import Frame
+from agentauri.serve.openapi import document
+from agentauri.serve.system.routes import router as system
+from agentauri.serve.well_known.routes import router as well_known
+
+API = "/api/v1"
+OPENAPI_URL = f"{API}/openapi.json"
+TAGS = [
+    {"name": "system", "description": "Whether the service lives."},
+    {"name": "auth", "description": "Accounts and tokens."},
+    {"name": "triggers", "description": "What is watched for, and what then happens."},
+    {"name": "events", "description": "What happened on the chains; the same for everybody."},
+    {"name": "deliveries", "description": "What your triggers sent, with every attempt."},
+    {"name": "webhook-secrets", "description": "The secrets that sign your webhooks."},
+    {"name": "well-known", "description": "What other programs look for."},
+]
+
+
+def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
+    """The application for ``settings``, whose addresses of stores and secret key are filled in.
+
+    ``cost`` is that of password hashes; only tests lower it.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_context(settings, cost) as context:
+            set_context(app, context)
+            yield
+
+    app = FastAPI(
+        title="AgentAuri",
+        version=__version__,
+        openapi_url=OPENAPI_URL,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    for router in (system, auth):
+        app.include_router(router, prefix=API)
+    app.include_router(well_known)
+    docs.install(app, openapi_url=OPENAPI_URL)
+    problems.install(app)
+    app.add_middleware(Frame, hsts=settings.environment == "production")
+
+    def openapi() -> dict[str, Any]:
+        return document(app, public_url=settings.public_url)
+
+    setattr(app, "openapi", openapi)  # noqa: B010 - FastAPI's own way to replace the method, which mypy refuses
+    return app

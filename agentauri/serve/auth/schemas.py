@@ -1,0 +1,121 @@
+"""What registering and logging in take, and who a user is."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, model_validator
+
+from agentauri.accounts.passwords import MAX_LENGTH, MIN_LENGTH
+from agentauri.accounts.roles import Role
+from agentauri.accounts.tokens import ACCESS_SECONDS
+from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Schema, Text
+
+MAX_EMAIL = 254
+MAX_NAME = 255
+MAX_LOGIN_PASSWORD = 1024
+EMAIL = "ada@example.com"
+
+Password = Annotated[str, Field(json_schema_extra={"format": "password", "writeOnly": True})]
+
+
+class RegisterBody(Body):
+    """A new account."""
+
+    email: Text = Field(min_length=3, max_length=MAX_EMAIL, examples=[EMAIL])
+    password: Password = Field(
+        min_length=MIN_LENGTH,
+        max_length=MAX_LENGTH,
+        description="Not easy to guess, and without the user name or the e-mail address in it.",
+        examples=["correct-horse-battery-staple"],
+    )
+    username: Text | None = Field(None, max_length=32, description="Letters, digits, '.', '_' and '-'.")
+    name: Text = Field("", max_length=MAX_NAME, examples=["Ada Lovelace"])
+
+
+def _either(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [{"required": ["email"]}, {"required": ["username"]}]
+
+
+class LoginBody(Body):
+    """Credentials: the e-mail or the user name, and the password."""
+
+    model_config = ConfigDict(json_schema_extra=_either)
+
+    email: Text | None = Field(None, max_length=MAX_EMAIL, examples=[EMAIL], json_schema_extra={"type": "string"})
+    username: Text | None = Field(None, max_length=MAX_NAME)
+    password: Password = Field(max_length=MAX_LOGIN_PASSWORD, examples=["correct-horse-battery-staple"])
+    cookie: Literal[False] = Field(False, description="Tokens come in the answer; cookies are not set yet.")
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Self:
+        if (self.email is None) == (self.username is None):
+            raise ValueError("needs either email or username, and not both.")
+        return self
+
+
+class RefreshBody(Body):
+    """A refresh token."""
+
+    refresh_token: Text = Field(max_length=128, examples=["aurr_…"])
+
+
+class OrganizationOfUser(Schema):
+    """An organization that a user belongs to."""
+
+    id: UUID
+    name: str
+    personal: bool
+    plan: str
+    role: Role
+    created_at: datetime
+    updated_at: datetime
+
+
+class User(Schema):
+    """A user, as that user sees the account."""
+
+    id: UUID = Field(examples=[EXAMPLE_ID])
+    email: str | None = Field(examples=[EMAIL])
+    email_verified: bool
+    username: str | None
+    name: str
+    created_at: datetime = Field(examples=[EXAMPLE_TIME])
+    updated_at: datetime = Field(examples=[EXAMPLE_TIME])
+    last_login_at: datetime | None
+    organizations: list[OrganizationOfUser] = Field(description="The personal one first.")
+
+
+class UserAnswer(Schema):
+    """One user."""
+
+    data: User
+
+
+class Tokens(Schema):
+    """What a login gives."""
+
+    token: str = Field(description="The access token: `Authorization: Bearer <token>`.")
+    refresh_token: str = Field(description="Gives new tokens for 30 days, once; shown once.", examples=["aurr_…"])
+    expires_in: int = Field(description="Seconds that the access token lives.", examples=[ACCESS_SECONDS])
+    user: User
+
+
+class TokensAnswer(Schema):
+    """The tokens of a login."""
+
+    data: Tokens
+
+
+class Registered(Tokens):
+    """What a registration gives."""
+
+    webhook_secret: str = Field(
+        description="The secret that signs the personal organization's webhooks; shown once.", examples=["whsec_…"]
+    )
+
+
+class RegisteredAnswer(Schema):
+    """A new account."""
+
+    data: Registered

@@ -1,0 +1,107 @@
+"""Registering and logging in: each ends in one transaction, and a password is hashed before it begins."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from agentauri import logs
+from agentauri.accounts.emails import parse_email, parse_username
+from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_refresh_token
+from agentauri.errors import Unauthenticated
+from agentauri.models.ids import UserId
+from agentauri.models.problems import Problems
+from agentauri.serve.auth.schemas import LoginBody, RegisterBody
+from agentauri.serve.context import Context
+from agentauri.store import organizations, sessions, users, webhook_secrets
+from agentauri.store.database import Connection
+from agentauri.store.users import User
+
+log = logs.get("auth")
+WRONG = "the e-mail, user name or password is wrong."
+MAX_USER_AGENT = 512
+
+
+async def register(context: Context, body: RegisterBody, *, ip: str, user_agent: str) -> dict[str, Any]:
+    """Make user, personal organization, first webhook secret and session. Raises InvalidRequest or Conflict."""
+    problems = Problems()
+    email = problems.check("/email", parse_email, body.email)
+    username = None if body.username is None else problems.check("/username", parse_username, body.username)
+    weakness = await context.passwords.check(body.password, username=username, email=email)
+    if weakness is not None:
+        problems.add("/password", weakness)
+    problems.refuse("the account cannot be made")
+    password_hash = await context.passwords.hash(body.password)
+
+    name = body.name.strip()
+    async with context.pool.acquire() as connection, connection.transaction():
+        user = await users.create_user(
+            connection, id=uuid4(), email=email, username=username, name=name, password_hash=password_hash
+        )
+        organization_id = uuid4()
+        title = name or username or str(email).partition("@")[0]
+        await organizations.create_personal(connection, id=organization_id, user_id=user.id, name=title)
+        _, secret = await webhook_secrets.create_secret(
+            connection, context.vault, organization_id=organization_id, created_by=user.id
+        )
+        answer = await _begin_session(context, connection, user, ip=ip, user_agent=user_agent)
+    log.info("user_registered", user=str(user.id))
+    return {**answer, "webhook_secret": secret}
+
+
+async def login(context: Context, body: LoginBody, *, ip: str, user_agent: str) -> dict[str, Any]:
+    """Check credentials and begin a session. Raises Unauthenticated, the same whatever is wrong."""
+    async with context.pool.acquire() as connection:
+        user = await users.find_by_login(
+            connection,
+            email=None if body.email is None else body.email.strip(),
+            username=None if body.username is None else body.username.strip(),
+        )
+    right = await context.passwords.verify(None if user is None else user.password_hash, body.password)
+    if not right or user is None or user.disabled_at is not None:
+        raise Unauthenticated(WRONG)
+    renewed = None
+    if context.passwords.is_outdated(str(user.password_hash)):
+        renewed = await context.passwords.hash(body.password)
+    async with context.pool.acquire() as connection, connection.transaction():
+        await users.record_login(connection, user.id, renewed)
+        return await _begin_session(context, connection, user, ip=ip, user_agent=user_agent)
+
+
+async def me(context: Context, user_id: UserId) -> dict[str, Any]:
+    """The user and the organizations. Raises NotFound."""
+    async with context.pool.acquire() as connection:
+        return await _public(connection, await users.get_user(connection, user_id))
+
+
+async def _begin_session(
+    context: Context, connection: Connection, user: User, *, ip: str, user_agent: str
+) -> dict[str, Any]:
+    now, session_id = datetime.now(UTC), uuid4()
+    refresh_token, token_sha256 = make_refresh_token()
+    agent = user_agent[:MAX_USER_AGENT]
+    await sessions.create_session(
+        connection,
+        sessions.Login(session_id, user.id, token_sha256, ip, agent, now + REFRESH_LIFETIME),
+    )
+    return {
+        "token": context.keys.tokens.issue(user.id, session_id, now),
+        "refresh_token": refresh_token,
+        "expires_in": ACCESS_SECONDS,
+        "user": await _public(connection, user),
+    }
+
+
+async def _public(connection: Connection, user: User) -> dict[str, Any]:
+    memberships = await organizations.list_memberships(connection, user.id)
+    return {
+        "id": user.id,
+        "email": user.email,
+        "email_verified": user.email_verified_at is not None,
+        "username": user.username,
+        "name": user.name,
+        "created_at": user.created_at,
+        "updated_at": user.updated_at,
+        "last_login_at": user.last_login_at,
+        "organizations": [asdict(membership) for membership in memberships],
+    }

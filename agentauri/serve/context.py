@@ -1,0 +1,85 @@
+"""What the routes of one replica share: opened when the application starts, closed when it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+
+from agentauri import logs
+from agentauri.accounts.passwords import Cost, Passwords
+from agentauri.actors.tasks import cancel, spawn
+from agentauri.config import Settings
+from agentauri.serve.keys import Keys
+from agentauri.serve.peer import Peers
+from agentauri.serve.principal import Access
+from agentauri.serve.system.service import Monitor
+from agentauri.store.database import Pool, open_pool
+from agentauri.store.health import RedisProbe
+from agentauri.store.vault import Vault
+
+log = logs.get("api")
+POOL_SIZE = 10
+CLOSE_SECONDS = 3.0
+
+
+@dataclass(slots=True)
+class Context:
+    """One replica's connections and services."""
+
+    settings: Settings
+    pool: Pool
+    redis: RedisProbe
+    vault: Vault
+    passwords: Passwords
+    keys: Keys
+    access: Access
+    peers: Peers
+    monitor: Monitor
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]:
+    """Open everything; close it in the opposite order. Raises StartError when the database cannot be reached."""
+    vault = Vault(settings.secret_key.get_secret_value())
+    pool = await open_pool(settings.stores.database_url.get_secret_value(), size=POOL_SIZE, name="api")
+    redis = RedisProbe(settings.stores.redis_url.get_secret_value())
+    passwords = Passwords(cost=cost)
+    keys = Keys(pool, vault, issuer=settings.public_url)
+    access, peers = Access(pool, keys), Peers(settings.http.trusted_proxies)
+    try:
+        await keys.refresh()
+        refreshing = spawn(keys.keep_fresh(), name="signing keys", eternal=True)
+        try:
+            yield Context(settings, pool, redis, vault, passwords, keys, access, peers, Monitor(pool, redis))
+        finally:
+            await cancel(refreshing)
+    finally:
+        passwords.close()
+        await redis.close()
+        await _close(pool)
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+    except TimeoutError:
+        log.warning("pool_terminated", reason="a query was still running")
+        pool.terminate()
+
+
+def set_context(app: FastAPI, context: Context) -> None:
+    """Make ``context`` that of ``app``."""
+    app.state.context = context
+
+
+def get_context(request: Request) -> Context:
+    """The context of the application that serves ``request``."""
+    context: Context = request.app.state.context
+    return context
+
+
+In = Annotated[Context, Depends(get_context)]
+"""A route's parameter for the context."""

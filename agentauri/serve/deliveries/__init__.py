@@ -1,0 +1,1 @@
+"""What was sent, what waits, and every attempt."""

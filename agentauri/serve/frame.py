@@ -1,0 +1,104 @@
+"""What surrounds every request: its id, its size, the headers of its answer, and the net under all errors.
+
+A plain ASGI layer, because it runs for each request and Starlette's base class costs more than many routes do.
+Guarantees an ``X-Request-ID``, the security headers and problem+json on every answer that this process gives.
+"""
+
+import re
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agentauri.errors import PayloadTooLarge
+from agentauri.serve.problems import REQUEST_ID, internal, problem
+
+MAX_BODY_BYTES = 2**20
+REQUEST_ID_FORM = re.compile(rb"[\x21-\x7e]{1,128}")
+CSP_NAME = b"content-security-policy"
+JSON_CSP = b"default-src 'none'; frame-ancestors 'none'"
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+HSTS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+TOO_LARGE = "the body is larger than 1 MiB; send less."
+NUL_IN_PATH = "paths and query strings may not contain U+0000."
+
+
+class Frame:
+    """The outermost layer of the application. ``hsts``: also tell browsers to insist on TLS."""
+
+    def __init__(self, app: ASGIApp, *, hsts: bool) -> None:
+        self._app = app
+        self._headers = [*HEADERS, HSTS] if hsts else HEADERS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent_id, length = _read_headers(scope)
+        request_id = sent_id or uuid4().hex
+        scope[REQUEST_ID] = request_id
+        started = False
+
+        async def framed_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = message["headers"] = [*message["headers"], *self._headers]
+                headers.append((b"x-request-id", request_id.encode()))
+                if not any(name == CSP_NAME for name, _ in headers):
+                    headers.append((CSP_NAME, JSON_CSP))
+            await send(message)
+
+        refused = _refusal(scope, length)
+        if refused is not None:
+            await refused(scope, receive, framed_send)
+            return
+        try:
+            await self._app(scope, _limited(receive) if length is None else receive, framed_send)
+        except Exception as error:  # the net: whatever no handler knew
+            answer = internal(scope, error)
+            if started:
+                raise
+            await answer(scope, receive, framed_send)
+
+
+def _read_headers(scope: Scope) -> tuple[str | None, int | None]:
+    """The usable request id and the declared body length; 0 where there is no body."""
+    request_id, length, chunked = None, 0, False
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID_FORM.fullmatch(value):
+            request_id = value.decode()
+        elif name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+        elif name == b"transfer-encoding":
+            chunked = True
+    return request_id, None if chunked else length
+
+
+def _refusal(scope: Scope, length: int | None) -> ASGIApp | None:
+    if length is not None and length > MAX_BODY_BYTES:
+        return problem(scope, status=413, code="payload_too_large", detail=TOO_LARGE, headers={"Connection": "close"})
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        return problem(scope, status=400, code="invalid_request", detail=NUL_IN_PATH)
+    return None
+
+
+def _limited(receive: Receive) -> Receive:
+    """``receive`` that counts a body of unknown length."""
+    size = 0
+
+    async def counting() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise PayloadTooLarge(TOO_LARGE)
+        return message
+
+    return counting

@@ -1,0 +1,157 @@
+"""Errors as problem+json (RFC 9457): one shape for every status, and never anything that was not meant to be said.
+
+Only our own errors' sentences and the shape of a rejected input reach the caller; a value that was sent is never
+repeated, so no password can be. Anything unforeseen is logged whole and answered with its request id alone.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from agentauri import logs
+from agentauri.errors import AccountLocked, AgentAuriError, InvalidRequest, RequestError, Unauthenticated
+from agentauri.models.problems import step
+from agentauri.serve.answers import Json
+from agentauri.store.database import AWAY
+
+log = logs.get("api")
+TYPE_PREFIX = "urn:agentauri:error:"
+REQUEST_ID = "agentauri.request_id"
+"""Where the request's id stands in the ASGI scope."""
+
+TITLES = {
+    "invalid_request": "The request is not valid",
+    "unauthenticated": "No valid credentials",
+    "forbidden": "Not allowed",
+    "not_found": "Not found",
+    "method_not_allowed": "Method not allowed",
+    "conflict": "Conflict",
+    "limit_reached": "A limit is reached",
+    "payload_too_large": "The body is too large",
+    "unsupported_media_type": "The body is of a kind that is not understood",
+    "account_locked": "The account is locked",
+    "unavailable": "Not available at this moment",
+    "internal": "Something went wrong here",
+}
+CODES = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+DETAILS = {
+    404: "there is no such path; /docs lists all of them.",
+    405: "this path does not know this method; the Allow header lists those that it knows.",
+    413: "the body is larger than 1 MiB.",
+}
+INTERNAL = "the request failed through no fault of yours; quote the request id when you report it."
+AWAY_DETAIL = "the database does not answer at this moment; try again in a few seconds."
+MAX_PROBLEMS = 100
+"""Of a body with more mistakes, the first ones are told."""
+
+
+class ProblemJson(Json):
+    """An error's answer."""
+
+    media_type = "application/problem+json"
+
+
+def problem(
+    scope: Scope,
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    errors: Sequence[tuple[str, str]] = (),
+    headers: dict[str, str] | None = None,
+) -> ProblemJson:
+    """The answer for one error; ``errors`` are (JSON pointer, detail) pairs."""
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + code,
+        "title": TITLES[code],
+        "status": status,
+        "detail": detail,
+        "instance": scope["path"],
+        "error": code,
+        "message": detail,
+        "request_id": scope.get(REQUEST_ID, ""),
+    }
+    if errors:
+        body["errors"] = [{"pointer": pointer, "detail": text} for pointer, text in errors[:MAX_PROBLEMS]]
+    return ProblemJson(body, status, headers)
+
+
+def internal(scope: Scope, error: Exception) -> ProblemJson:
+    """The answer for what nobody foresaw; the log has it all."""
+    log.error("request_failed", path=scope["path"], request_id=scope.get(REQUEST_ID), exc_info=error)
+    return problem(scope, status=500, code="internal", detail=INTERNAL)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    refused = cast(RequestError, error)
+    headers: dict[str, str] = {}
+    if isinstance(refused, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(refused, AccountLocked):
+        headers["Retry-After"] = str(refused.retry_after)
+    errors = refused.problems if isinstance(refused, InvalidRequest) else ()
+    return problem(
+        request.scope, status=refused.status, code=refused.code, detail=refused.message, errors=errors, headers=headers
+    )
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    found = [_explain(one) for one in cast(RequestValidationError, error).errors()]
+    pointer, text = found[0]
+    detail = f"{pointer} {text}" if pointer else f"the body {text}"
+    return problem(request.scope, status=400, code="invalid_request", detail=detail, errors=found)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    answered = cast(HTTPException, error)
+    if isinstance(error.__cause__, RequestError):  # raised while the body was read
+        return await _refused(request, error.__cause__)
+    code = CODES.get(answered.status_code, "invalid_request")
+    detail = DETAILS.get(answered.status_code, HTTPStatus(answered.status_code).description)
+    headers = dict(answered.headers) if answered.headers else None
+    return problem(request.scope, status=answered.status_code, code=code, detail=detail, headers=headers)
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    if isinstance(error, ValueError):  # an argument that no column takes: ours to have checked
+        return internal(request.scope, error)
+    log.warning("database_away", path=request.scope["path"], error=repr(error))
+    return problem(request.scope, status=503, code="unavailable", detail=AWAY_DETAIL, headers={"Retry-After": "5"})
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    return internal(request.scope, error)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of ``app`` become a problem+json answer."""
+    app.add_exception_handler(RequestError, _refused)
+    app.add_exception_handler(AgentAuriError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for kind in AWAY:
+        app.add_exception_handler(kind, _away)
+
+
+def _explain(error: dict[str, Any]) -> tuple[str, str]:
+    """A finding of pydantic as (pointer, sentence); what is not in the body gets its place as first step."""
+    place, *path = error["loc"]
+    pointer = "" if place == "body" else f"/{place}"
+    for key in path:
+        pointer = step(pointer, key)
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return pointer, "is required." if path else "must be a JSON object."
+        case "extra_forbidden":
+            return pointer, "is not a field of this request; see /docs for those that are."
+        case "value_error":
+            return pointer, str(context.get("error", "is not valid."))
+        case _:
+            return pointer, error["msg"].replace("Input should", "should").rstrip(".") + "."

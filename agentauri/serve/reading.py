@@ -1,0 +1,94 @@
+"""Reading request bodies strictly, before any schema looks at them.
+
+Guarantees JSON under a JSON content type, exact integers of any size, bounded depth, and text that PostgreSQL can
+hold: no U+0000, no lone surrogates. Everything else about a body is its schema's business.
+"""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from fastapi import Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+
+from agentauri.errors import InvalidRequest, UnsupportedMediaType
+from agentauri.models.problems import step
+
+MAX_DEPTH = 32
+BAD_TEXT = "holds U+0000 or half a surrogate pair, which cannot be stored; remove it."
+WRONG_TYPE = "send the body as JSON with `Content-Type: application/json`."
+
+
+def parse_body(raw: bytes) -> Any:
+    """The JSON value of a body. Raises InvalidRequest that says where it is wrong."""
+    try:
+        value = json.loads(raw.decode(), parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        _refuse(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.")
+    except UnicodeDecodeError:
+        _refuse("the body is not UTF-8 text.")
+    except (RecursionError, ValueError):
+        _refuse("the body is nested too deeply, or holds a number that JSON does not allow.")
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH or b"\\u" in raw:
+        _check(value, "", 0)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _refuse(detail: str, pointer: str = "") -> NoReturn:
+    raise InvalidRequest(f"{pointer} {detail}" if pointer else detail, [(pointer, detail)])
+
+
+def _check(value: Any, pointer: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        _refuse(f"the body is nested deeper than {MAX_DEPTH} levels.")
+    match value:
+        case str():
+            if not is_storable(value):
+                _refuse(BAD_TEXT, pointer)
+        case dict():
+            for key, inner in value.items():
+                if not is_storable(key):
+                    _refuse(f"a name in it {BAD_TEXT}", pointer)
+                _check(inner, step(pointer, key), depth + 1)
+        case list():
+            for index, inner in enumerate(value):
+                _check(inner, step(pointer, index), depth + 1)
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL takes the text as it is (protocol P4)."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+class StrictRequest(Request):
+    """A request whose body is read by the rules of this module."""
+
+    async def body(self) -> bytes:
+        """The body. Raises UnsupportedMediaType unless it is said to be JSON."""
+        raw = await super().body()
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if raw and kind != "application/json" and not kind.endswith("+json"):
+            raise UnsupportedMediaType(WRONG_TYPE)
+        return raw
+
+    async def json(self) -> Any:
+        """The body's JSON value."""
+        return parse_body(await self.body())
+
+
+class Route(APIRoute):
+    """A route that reads its body strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, given a StrictRequest."""
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(StrictRequest(request.scope, request.receive))
+
+        return strict

@@ -1,0 +1,1 @@
+"""Triggers with their conditions and actions."""

@@ -1,0 +1,1 @@
+"""What other programs look for at fixed places."""
