@@ -4,6 +4,7 @@ The evaluator meets a hundred thousand of these a second, so this is a plain slo
 stays JSON text until a condition asks for a field of it. Names of fields, their kinds and aliases: ``fields.py``.
 """
 
+import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -68,8 +69,7 @@ class Event:
     def data(self) -> dict[str, Any]:
         """The decoded arguments in snake_case; {} where what is stored is no JSON object."""
         if self._data is None:
-            loaded = orjson.loads(self.data_json)
-            self._data = loaded if isinstance(loaded, dict) else {}
+            self._data = read_object(self.data_json)
         return self._data
 
     def public(self) -> dict[str, Any]:
@@ -89,6 +89,28 @@ class Event:
             "log_index": self.log_index,
             "data": {name: public_value(name, value) for name, value in self.data.items()},
         }
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """The members of a JSON object that any writer may have stored; {} where it is none.
+
+    What orjson refuses and PostgreSQL holds (numbers beyond a double, deep nesting) is read without its inner parts.
+    """
+    try:
+        loaded = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            whole = json.loads(text)
+        except (ValueError, RecursionError):
+            return {}
+        loaded = _without_inner_parts(whole)
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _without_inner_parts(whole: object) -> object:
+    if not isinstance(whole, dict):
+        return None
+    return {name: value for name, value in whole.items() if not isinstance(value, (dict, list))}
 
 
 def rfc3339(seconds: float) -> str:
