@@ -19,6 +19,7 @@ from agentauri.serve.context import open_context, set_context
 from agentauri.serve.frame import Frame
 from agentauri.serve.openapi import document
 from agentauri.serve.system.routes import router as system
+from agentauri.serve.triggers.routes import router as triggers
 from agentauri.serve.well_known.routes import router as well_known
 
 API = "/api/v1"
@@ -57,7 +58,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for router in (system, auth):
+    for router in (system, auth, triggers):
         app.include_router(router, prefix=API)
     app.include_router(well_known)
     docs.install(app, openapi_url=OPENAPI_URL)

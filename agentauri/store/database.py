@@ -20,9 +20,11 @@ AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
 )
-"""What a query raises when the server is away, too slow (TimeoutError is an OSError), or shutting down."""
+"""What a query raises when the server is away, too slow (TimeoutError is an OSError), shutting down, or gave up one
+of two transactions that waited for each other: nothing happened, and trying again helps."""
 
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0

@@ -1,0 +1,87 @@
+"""Triggers: list, create, get, change, delete, switch on and off."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from agentauri.accounts.roles import Principal, Scope
+from agentauri.serve.answers import counted, nothing, one
+from agentauri.serve.context import In
+from agentauri.serve.principal import require
+from agentauri.serve.reading import Route
+from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
+from agentauri.serve.triggers import service
+from agentauri.serve.triggers.schemas import (
+    ChainId,
+    Enabled,
+    RegistryFilter,
+    Search,
+    TriggerAnswer,
+    TriggerBody,
+    TriggerChange,
+    TriggerList,
+)
+from agentauri.store.triggers import Filter
+
+router = APIRouter(prefix="/triggers", tags=["triggers"], route_class=Route)
+Reader = Annotated[Principal, require(Scope.TRIGGERS_READ)]
+Writer = Annotated[Principal, require(Scope.TRIGGERS_WRITE)]
+
+
+@router.get("", operation_id="list_triggers", response_model=TriggerList)
+async def list_triggers(
+    context: In,
+    principal: Reader,
+    chain_id: ChainId = None,
+    registry: RegistryFilter = None,
+    enabled: Enabled = None,
+    search: Search = None,
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+) -> Response:
+    """The organization's triggers, the newest first."""
+    wanted = Filter(chain_id, registry, enabled, search)
+    found, total = await service.list_page(context, principal, wanted, limit=limit, offset=offset)
+    return counted(found, total=total, limit=limit, offset=offset)
+
+
+@router.post("", operation_id="create_trigger", status_code=201, response_model=TriggerAnswer)
+async def create_trigger(context: In, principal: Writer, body: TriggerBody) -> Response:
+    """Create a trigger with its conditions and actions; it meets the events that come after it."""
+    return one(await service.create(context, principal, body.sent()), 201)
+
+
+@router.get("/{trigger_id}", operation_id="get_trigger", response_model=TriggerAnswer)
+async def get_trigger(context: In, principal: Reader, trigger_id: Id) -> Response:
+    """One trigger with its conditions and actions."""
+    return one(await service.get(context, principal, trigger_id))
+
+
+@router.patch("/{trigger_id}", operation_id="change_trigger", response_model=TriggerAnswer)
+async def change_trigger(context: In, principal: Writer, trigger_id: Id, body: TriggerChange) -> Response:
+    """Change the fields that are sent; lists of conditions and actions are replaced whole.
+
+    A condition sent with its id keeps its state where only its threshold changes; an action sent with its id keeps
+    its waiting deliveries and the secrets that are sent back masked. Deliveries of actions left out are cancelled.
+    """
+    return one(await service.change(context, principal, trigger_id, body.sent()))
+
+
+@router.delete("/{trigger_id}", operation_id="delete_trigger", status_code=204, response_class=Response)
+async def delete_trigger(context: In, principal: Writer, trigger_id: Id) -> Response:
+    """Delete a trigger and cancel its undelivered deliveries."""
+    await service.delete(context, principal, trigger_id)
+    return nothing()
+
+
+@router.post("/{trigger_id}/enable", operation_id="enable_trigger", response_model=TriggerAnswer)
+async def enable_trigger(context: In, principal: Writer, trigger_id: Id) -> Response:
+    """Switch a trigger on; its state starts afresh."""
+    return one(await service.set_enabled(context, principal, trigger_id, True))
+
+
+@router.post("/{trigger_id}/disable", operation_id="disable_trigger", response_model=TriggerAnswer)
+async def disable_trigger(context: In, principal: Writer, trigger_id: Id) -> Response:
+    """Switch a trigger off; deliveries that wait are still sent."""
+    return one(await service.set_enabled(context, principal, trigger_id, False))

@@ -1,0 +1,198 @@
+"""What triggers look like on the wire. The rules behind the fields are checked in ``models/``; here they are shown."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
+
+from agentauri.models.action import CHECKS, MAX_ACTIONS, MAX_PRIORITY
+from agentauri.models.condition import MAX_CONDITIONS, ConditionType
+from agentauri.models.event import Registry
+from agentauri.models.trigger import MAX_CHAIN_ID, MAX_COOLDOWN_SECONDS, MAX_DESCRIPTION, MAX_NAME, Fire
+from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Pagination, Schema, Text
+
+MAX_SEARCH = 255
+READ_ONLY = (
+    "id", "organization_id", "created_by", "is_stateful", "disabled_reason", "fired_count", "last_fired_at",
+    "error_count", "last_error", "circuit_breaker", "created_at", "updated_at",
+)  # fmt: skip
+"""What answers carry and bodies may therefore carry too; it is ignored there."""
+
+ActionTypeName = Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in CHECKS]})]
+Template = {"description": "A JSON value or text with `{{templates}}`; without it the standard envelope."}
+REST_CONFIG: dict[str, Any] = {
+    "type": "object",
+    "required": ["url"],
+    "additionalProperties": False,
+    "properties": {
+        "url": {"type": "string", "maxLength": 2048, "examples": ["https://example.com/hook"]},
+        "method": {"type": "string", "enum": ["POST", "GET", "PUT", "PATCH", "DELETE"], "default": "POST"},
+        "headers": {
+            "type": ["object", "null"],
+            "maxProperties": 20,
+            "additionalProperties": {"type": "string", "maxLength": 1024},
+            "description": "Values of headers that are named like secrets are encrypted and come back masked.",
+        },
+        "body_template": Template,
+        "timeout_seconds": {"type": ["number", "null"], "minimum": 1, "maximum": 60, "default": 15},
+        "expected_status_codes": {
+            "type": ["array", "null"],
+            "items": {"type": "integer", "minimum": 200, "maximum": 599},
+            "minItems": 1,
+            "maxItems": 100,
+        },
+        "retry": {
+            "type": ["array", "null"],
+            "items": {"type": "number", "minimum": 0},
+            "minItems": 1,
+            "maxItems": 15,
+            "description": "Seconds to wait before each attempt.",
+        },
+        "rate_limit_per_second": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1000},
+        "notify_retraction": {"type": ["boolean", "null"]},
+    },
+}
+Config = Annotated[dict[str, Any], WithJsonSchema(REST_CONFIG)]
+Object = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
+
+EXAMPLE_CONDITIONS = [
+    {"condition_type": "agent_id_equals", "field": "agent_id", "operator": "=", "value": "42"},
+    {"condition_type": "score_threshold", "field": "score", "operator": "<", "value": "60"},
+]
+EXAMPLE_ACTIONS = [{"action_type": "rest", "priority": 1, "config": {"url": "https://example.com/hook"}}]
+EXAMPLE_TRIGGER: dict[str, Any] = {
+    "name": "Low score",
+    "chain_id": 84532,
+    "registry": "reputation",
+    "conditions": EXAMPLE_CONDITIONS,
+    "actions": EXAMPLE_ACTIONS,
+}
+
+
+class ConditionBody(Body):
+    """A condition as it is written."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
+
+    id: str | None = Field(None, description="Of a condition that exists, so that its state stays.")
+    condition_type: str = Field(json_schema_extra={"enum": [kind.value for kind in ConditionType]})
+    field: str | None = Field(None, examples=["score"])
+    operator: str | None = Field(None, examples=["<"])
+    value: Any = Field(None, examples=["60"], description="A JSON value, or the same as text.")
+    config: dict[str, Any] | None = None
+
+
+class ActionBody(Body):
+    """An action as it is written."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
+
+    id: str | None = Field(None, description="Of an action that exists, so that its secrets and deliveries stay.")
+    action_type: ActionTypeName
+    priority: int = Field(0, ge=0, le=MAX_PRIORITY, description="Lower goes first.")
+    enabled: bool = True
+    config: Config
+
+
+class TriggerChange(Body):
+    """Fields of a trigger to be changed; null clears one that may be null. Conditions and actions are whole lists."""
+
+    name: str = Field(min_length=1, max_length=MAX_NAME, default="")
+    description: str | None = Field(None, max_length=MAX_DESCRIPTION)
+    chain_id: int | None = Field(None, ge=1, le=MAX_CHAIN_ID, strict=True, description="Null: any chain.")
+    registry: Registry | None = Field(None, description="Null: any registry.")
+    enabled: bool = True
+    match_all: bool = Field(False, description="True: every event is meant where there are no conditions.")
+    fire: Fire = Fire.EVERY
+    cooldown_seconds: int = Field(0, ge=0, le=MAX_COOLDOWN_SECONDS, strict=True)
+    conditions: list[ConditionBody] = Field(default_factory=list, max_length=MAX_CONDITIONS)
+    actions: list[ActionBody] = Field(default_factory=list, max_length=MAX_ACTIONS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_read_only(cls, raw: object) -> object:
+        return {key: raw[key] for key in raw if key not in READ_ONLY} if isinstance(raw, dict) else raw
+
+    def sent(self) -> dict[str, Any]:
+        """The fields that were sent, as JSON values."""
+        return self.model_dump(exclude_unset=True)
+
+
+class TriggerBody(TriggerChange):
+    """A new trigger with its conditions and actions. What only answers carry is ignored."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TRIGGER]})
+
+    name: str = Field(min_length=1, max_length=MAX_NAME)
+
+
+class Condition(Schema):
+    """A condition as it is stored: operator canonical, value typed."""
+
+    id: UUID
+    condition_type: ConditionType
+    field: str | None
+    operator: str | None
+    value: Any
+    config: Object
+
+
+class Action(Schema):
+    """An action; secrets in its configuration are masked."""
+
+    id: UUID
+    action_type: ActionTypeName
+    priority: int
+    enabled: bool
+    disabled_by: str | None = Field(json_schema_extra={"enum": ["user", "system", None]})
+    disabled_reason: str | None
+    config: Config
+
+
+class Trigger(Schema):
+    """A trigger with its conditions and actions."""
+
+    id: UUID = Field(examples=[EXAMPLE_ID])
+    organization_id: UUID
+    created_by: UUID | None
+    name: str
+    description: str
+    chain_id: int | None
+    registry: Registry | None
+    enabled: bool
+    disabled_reason: str | None = Field(description="Why the system disabled it.")
+    match_all: bool
+    fire: Fire
+    cooldown_seconds: int
+    is_stateful: bool = Field(description="Whether a condition looks at earlier events.")
+    fired_count: int
+    last_fired_at: datetime | None = Field(description="Block time of the last event that it fired on.")
+    error_count: int = Field(description="Events in a row on which evaluating it failed.")
+    last_error: str | None
+    created_at: datetime = Field(examples=[EXAMPLE_TIME])
+    updated_at: datetime = Field(examples=[EXAMPLE_TIME])
+    conditions: list[Condition]
+    actions: list[Action]
+
+
+class TriggerAnswer(Schema):
+    """One trigger."""
+
+    data: Trigger
+
+
+class TriggerList(Schema):
+    """A page of triggers, the newest first."""
+
+    data: list[Trigger]
+    pagination: Pagination
+
+
+ChainId = Annotated[int | None, Query(ge=1, le=MAX_CHAIN_ID, description="Of this chain alone.")]
+RegistryFilter = Annotated[Registry | None, Query(description="Of this registry alone.")]
+Enabled = Annotated[bool | None, Query(description="Enabled ones alone, or disabled ones.")]
+Search = Annotated[
+    Text | None, Query(min_length=1, max_length=MAX_SEARCH, description="Part of the name or the description.")
+]

@@ -1,0 +1,167 @@
+"""Creating, changing and deleting triggers: each is one transaction whose last step is the version in the log (P7).
+
+A crash before the commit leaves nothing; after it, the change holds from its own place in the log on. The version
+comes last because it takes the log's lock (P2). Two changes of one trigger follow each other: the row is locked.
+"""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from agentauri.accounts.roles import Principal
+from agentauri.engine.shard import partition_of
+from agentauri.models.action import masked
+from agentauri.models.trigger import TriggerDefinition, TriggerFields, validate_trigger
+from agentauri.serve.context import Context
+from agentauri.serve.triggers.actions import Plan, plan_actions, ref_of
+from agentauri.store import deliveries, trigger_versions, triggers
+from agentauri.store.database import Connection
+from agentauri.store.triggers import Trigger
+
+FIELDS = ("name", "description", "chain_id", "registry", "enabled", "match_all", "fire", "cooldown_seconds")
+
+
+async def create(context: Context, principal: Principal, sent: dict[str, Any]) -> dict[str, Any]:
+    """Store a trigger with its parts. Raises InvalidRequest with every problem found."""
+    fields = validate_trigger({**sent, "conditions": [_without_id(one) for one in sent.get("conditions", [])]})
+    organization_id, id_ = principal.organization_id, uuid4()
+    plan = plan_actions(context.vault, organization_id, sent.get("actions", []), [])
+    async with context.pool.acquire() as connection, connection.transaction():
+        await triggers.insert_trigger(
+            connection,
+            id=id_,
+            organization_id=organization_id,
+            created_by=principal.user_id,
+            partition=partition_of(id_),
+            fields=fields,
+        )
+        await triggers.insert_conditions(connection, organization_id, id_, _wire(fields))
+        await triggers.put_actions(connection, organization_id, id_, plan.rows)
+        stored = await triggers.get_trigger(connection, organization_id, id_)
+        await _write_version(connection, stored, fields)
+    return public(stored)
+
+
+async def change(context: Context, principal: Principal, id_: UUID, sent: dict[str, Any]) -> dict[str, Any]:
+    """Change the fields that were sent; nothing sent changes nothing. Raises NotFound or InvalidRequest."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        old = await triggers.get_for_change(connection, principal.organization_id, id_)
+        return public(await _apply(context, connection, old, sent) if sent else old)
+
+
+async def set_enabled(context: Context, principal: Principal, id_: UUID, enabled: bool) -> dict[str, Any]:
+    """Switch a trigger; one that is as asked stays untouched, its state too. Raises NotFound."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        old = await triggers.get_for_change(connection, principal.organization_id, id_)
+        if old.enabled == enabled:
+            return public(old)
+        return public(await _apply(context, connection, old, {"enabled": enabled}))
+
+
+async def _apply(context: Context, connection: Connection, old: Trigger, sent: dict[str, Any]) -> Trigger:
+    """Steps of a change within its transaction, the version last."""
+    organization_id, id_ = old.organization_id, old.id
+    if "conditions" in sent:
+        own = {one["id"] for one in old.conditions}
+        sent["conditions"] = [one if one.get("id") in own else _without_id(one) for one in sent["conditions"]]
+    fields = validate_trigger(sent, fields_of(old))
+    await triggers.update_trigger(connection, organization_id, id_, fields)
+    if "conditions" in sent:
+        await triggers.replace_conditions(connection, organization_id, id_, _wire(fields))
+    if "actions" in sent:
+        plan = plan_actions(context.vault, organization_id, sent["actions"], old.actions)
+        await _put_actions(connection, organization_id, id_, plan)
+    stored = await triggers.get_trigger(connection, organization_id, id_)
+    await _write_version(connection, stored, fields)
+    return stored
+
+
+async def delete(context: Context, principal: Principal, id_: UUID) -> None:
+    """Delete a trigger and cancel what it has not delivered. Raises NotFound."""
+    organization_id = principal.organization_id
+    async with context.pool.acquire() as connection, connection.transaction():
+        old = await triggers.get_for_change(connection, organization_id, id_)
+        await triggers.delete_trigger(connection, organization_id, id_)
+        gone = [UUID(one["id"]) for one in old.actions]
+        await deliveries.cancel_of_actions(connection, organization_id, gone)
+        await trigger_versions.write(
+            connection, trigger_id=id_, organization_id=organization_id, partition=old.partition, definition=None
+        )
+
+
+async def get(context: Context, principal: Principal, id_: UUID) -> dict[str, Any]:
+    """One trigger. Raises NotFound."""
+    async with context.pool.acquire() as connection:
+        return public(await triggers.get_trigger(connection, principal.organization_id, id_))
+
+
+async def list_page(
+    context: Context, principal: Principal, wanted: triggers.Filter, *, limit: int, offset: int
+) -> tuple[list[dict[str, Any]], int]:
+    """A page of triggers, and how many there are."""
+    async with context.pool.acquire() as connection:
+        found, total = await triggers.list_triggers(
+            connection, principal.organization_id, wanted, limit=limit, offset=offset
+        )
+    return [public(one) for one in found], total
+
+
+async def _put_actions(connection: Connection, organization_id: UUID, id_: UUID, plan: Plan) -> None:
+    await triggers.delete_actions(connection, organization_id, id_, plan.gone)
+    await triggers.put_actions(connection, organization_id, id_, plan.rows)
+    await deliveries.cancel_of_actions(connection, organization_id, plan.gone)
+    for action_id in plan.moved:
+        await deliveries.move_to_new_place(connection, organization_id, action_id)
+    for action_id in plan.enabled_again:
+        await deliveries.release_held(connection, organization_id, action_id)
+
+
+async def _write_version(connection: Connection, stored: Trigger, fields: TriggerFields) -> None:
+    refs = [ref_of(action) for action in stored.actions]
+    definition = TriggerDefinition.of(stored.id, stored.organization_id, fields, refs).to_json()
+    await trigger_versions.write(
+        connection,
+        trigger_id=stored.id,
+        organization_id=stored.organization_id,
+        partition=stored.partition,
+        definition=definition if fields.enabled else None,
+    )
+
+
+def _without_id(condition: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in condition.items() if key != "id"}
+
+
+def _wire(fields: TriggerFields) -> list[dict[str, Any]]:
+    return [condition.wire() for condition in fields.conditions]
+
+
+def fields_of(stored: Trigger) -> TriggerFields:
+    """The checked fields of a stored trigger."""
+    return validate_trigger({name: getattr(stored, name) for name in (*FIELDS, "conditions")})
+
+
+def public(stored: Trigger) -> dict[str, Any]:
+    """A trigger as answers show it: secrets masked, what is ours left out."""
+    return {
+        "id": stored.id,
+        "organization_id": stored.organization_id,
+        "created_by": stored.created_by,
+        **{name: getattr(stored, name) for name in FIELDS},
+        "disabled_reason": stored.disabled_reason,
+        "is_stateful": stored.is_stateful,
+        "fired_count": stored.fired_count,
+        "last_fired_at": stored.last_fired_at,
+        "error_count": stored.error_count,
+        "last_error": stored.last_error,
+        "created_at": stored.created_at,
+        "updated_at": stored.updated_at,
+        "conditions": stored.conditions,
+        "actions": [_public_action(action) for action in stored.actions],
+    }
+
+
+SHOWN = ("id", "action_type", "priority", "enabled", "disabled_by", "disabled_reason")
+
+
+def _public_action(action: dict[str, Any]) -> dict[str, Any]:
+    return {**{name: action[name] for name in SHOWN}, "config": masked(action["config"])}
