@@ -1,1 +1,1 @@
-"""ERC-8004 on EVM chains: registries, decoding of logs, JSON-RPC with failover, ranges that are whole and of one fork."""
+"""ERC-8004 on EVM chains: registries, decoding of logs, JSON-RPC with failover, ranges that are whole."""

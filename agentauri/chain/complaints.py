@@ -28,7 +28,7 @@ EXCESS = re.compile(
 
 
 def error_for(label: str, method: str, code: int | None, message: str, retry_after: float | None = None) -> RpcError:
-    """The error that an answer to ``method`` stands for. ``label`` names the provider, ``retry_after`` is in seconds."""
+    """The error that an answer to ``method`` stands for. ``label`` names the provider; times are in seconds."""
     said = f"{label} answered {method} with error {code}: {message}"
     if code in RATE_CODES or RATE.search(message):
         return RpcError(said, code, retry_after)

@@ -21,10 +21,13 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
 )
-"""What a query raises when the server is away, too slow (TimeoutError is an OSError), shutting down, or gave up one
-of two transactions that waited for each other: nothing happened, and trying again helps."""
+"""What a query raises when the server is away, too slow (TimeoutError is an OSError), shutting down or demoted, or gave
+up a transaction that waited too long for a lock: nothing happened, and trying again helps."""
 
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
