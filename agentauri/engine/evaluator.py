@@ -1,0 +1,172 @@
+"""Triggers and their state in memory, and what each event of the log does to them. Pure: no I/O and no clock.
+
+Guarantees that the same versions and events in the same order give the same firings and the same state, whichever
+partitions are evaluated together; that an error of one trigger is an outcome of that trigger alone (protocol P4);
+and that ``load_partition`` of what ``dump_partition`` gave goes on as if nothing had been between.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from agentauri.engine.compile import compile_test
+from agentauri.engine.index import TriggerIndex
+from agentauri.engine.narrow import find_place
+from agentauri.engine.plan import Changes, Firing, Memory, Plan, kinds_of_slots
+from agentauri.engine.stateful import Slot
+from agentauri.models.event import Event
+from agentauri.models.trigger import TriggerDefinition
+
+NONE: frozenset[int] = frozenset()
+MAX_ERROR_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFailure:
+    """A trigger's latest error, and on how many events in a row it has failed."""
+
+    trigger_id: UUID
+    error: str
+    count: int
+
+
+class PartitionEvaluator:
+    """The triggers of one or many partitions. Versions of a partition come before its ``load_partition``."""
+
+    def __init__(self) -> None:
+        self._plans: dict[UUID, Plan] = {}
+        self._index: TriggerIndex[Plan] = TriggerIndex()
+        self._remembering: dict[int, dict[UUID, Plan]] = {}
+        """Plans that have state, by partition."""
+        self._changes: dict[int, Changes] = {}
+        self._failures: dict[UUID, EvaluationFailure] = {}
+
+    @property
+    def trigger_count(self) -> int:
+        """How many triggers are evaluated."""
+        return len(self._plans)
+
+    # -- versions -------------------------------------------------------------------------------------------------
+
+    def apply_version(
+        self, trigger_id: UUID, partition: int, definition: Mapping[str, Any] | None
+    ) -> EvaluationFailure | None:
+        """From here on the trigger is ``definition`` (None: off or gone, its state dropped).
+
+        A definition that cannot be used takes the trigger out, and is its failure.
+        """
+        old = self._take_out(trigger_id)
+        slots = {slot.prefix: slot for slot in old.memory.slots} if old and old.memory else {}
+        failure = None
+        if definition is not None:
+            try:
+                self._put_in(trigger_id, partition, definition, slots)
+            except Exception as error:  # noqa: BLE001  # P4: whatever is wrong with one trigger is its own outcome
+                failure = self._fail(trigger_id, error, count=1)
+        new = self._plans.get(trigger_id)
+        kept = [] if new is None or new.memory is None else new.memory.slots
+        for slot in slots.values():
+            if slot not in kept:
+                self._changes_of(partition).update((slot, group) for group in slot.groups)
+                slot.groups.clear()
+        return failure
+
+    def _put_in(self, trigger_id: UUID, partition: int, stored: Mapping[str, Any], known: Mapping[str, Slot]) -> None:
+        definition = TriggerDefinition.from_json(stored)
+        if definition.id != trigger_id:
+            raise ValueError(f"the definition is that of trigger {definition.id}")
+        slots = {}
+        for name, kind in kinds_of_slots(definition).items():
+            prefix = f"{trigger_id.hex}:{name}:"
+            slots[name] = known.get(prefix) or Slot(prefix, kind)
+        memory = Memory(definition, slots, self._changes_of(partition)) if slots else None
+        place, tests = find_place(definition)
+        plan = Plan(definition, partition, place, compile_test(tests), memory)
+        self._plans[trigger_id] = plan
+        self._index.add(plan)
+        if memory is not None:
+            self._remembering.setdefault(partition, {})[trigger_id] = plan
+
+    def _take_out(self, trigger_id: UUID) -> Plan | None:
+        plan = self._plans.pop(trigger_id, None)
+        if plan is not None:
+            self._index.remove(plan)
+            self._remembering.get(plan.partition, {}).pop(trigger_id, None)
+        return plan
+
+    def drop_partition(self, partition: int) -> None:
+        """Forget the triggers and the state of a partition."""
+        for trigger_id in [one.trigger_id for one in self._plans.values() if one.partition == partition]:
+            self._take_out(trigger_id)
+        self._changes.pop(partition, None)
+
+    # -- events ---------------------------------------------------------------------------------------------------
+
+    def evaluate(self, event: Event, skip: frozenset[int] = NONE) -> Sequence[Firing]:
+        """What the next event of the log makes fire, in partitions that are not in ``skip``."""
+        firings: list[Firing] = []
+        for plan in self._index.candidates(event):
+            if plan.partition in skip:
+                continue
+            try:
+                firing = plan.meet(event)
+            except Exception as error:  # noqa: BLE001  # P4: an error of one trigger never stops the batch
+                plan.errors += 1
+                self._fail(plan.trigger_id, error, plan.errors)
+                continue
+            if plan.errors:
+                plan.errors = 0
+            if firing is not None:
+                firings.append(firing)
+        return firings
+
+    def _fail(self, trigger_id: UUID, error: Exception, count: int) -> EvaluationFailure:
+        text = f"{type(error).__name__}: {error}"[:MAX_ERROR_TEXT].replace("\0", "\ufffd")
+        failure = self._failures[trigger_id] = EvaluationFailure(trigger_id, text, count)
+        return failure
+
+    def take_failures(self) -> list[EvaluationFailure]:
+        """The latest failure of each trigger that failed since this was last asked."""
+        failures, self._failures = list(self._failures.values()), {}
+        return failures
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    def _changes_of(self, partition: int) -> Changes:
+        return self._changes.setdefault(partition, set())
+
+    def take_changes(self) -> dict[int, dict[str, Any]]:
+        """By partition the keys whose state was touched since this was last asked; None: the key is gone."""
+        taken = {}
+        for partition, changes in self._changes.items():
+            if changes:
+                dumped = [(slot.prefix + group, slot.dump(group)) for slot, group in changes]
+                gone = dict.fromkeys(key for key, state in dumped if state is None)
+                taken[partition] = gone | {key: state for key, state in dumped if state is not None}
+                changes.clear()
+        return taken
+
+    def dump_partition(self, partition: int) -> dict[str, Any]:
+        """All state of a partition as JSON, by key."""
+        return {slot.prefix + group: slot.dump(group) for slot in self._slots(partition) for group in slot.groups}
+
+    def load_partition(self, partition: int, state: Mapping[str, Any]) -> None:
+        """Make ``state`` all that the partition's triggers remember; keys of no present trigger are left out.
+
+        Raises ValueError where a value is not what ``dump_partition`` gives.
+        """
+        slots = {slot.prefix: slot for slot in self._slots(partition)}
+        for slot in slots.values():
+            slot.groups.clear()
+        self._changes_of(partition).clear()
+        for key, stored in state.items():
+            trigger, _, rest = key.partition(":")
+            name, _, group = rest.partition(":")
+            home = slots.get(f"{trigger}:{name}:")
+            if home is not None:
+                home.load(group, stored)
+
+    def _slots(self, partition: int) -> list[Slot]:
+        plans = self._remembering.get(partition, {}).values()
+        return [slot for plan in plans if plan.memory is not None for slot in plan.memory.slots]

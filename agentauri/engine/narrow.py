@@ -1,0 +1,146 @@
+"""Where a trigger stands in the index: what every event that it can match must have.
+
+Chain, registry, event type and agent are bound where conditions joined by AND fix them to few values; those
+conditions are then met by the place alone and need no test. Equalities and bounds on other fields narrow further
+where a place is crowded; they stay tests. A place may offer a trigger an event in vain, never miss one.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+from agentauri.engine.compile import known_values
+from agentauri.models.condition import Condition, GroupConfig, GroupMode
+from agentauri.models.fields import NUMERIC, Field, Kind
+from agentauri.models.operators import Operator
+from agentauri.models.trigger import TriggerDefinition
+from agentauri.models.values import Number, Scalar
+
+BOUND_FIELDS = ("chain_id", "registry", "event_type", "agent_id")
+"""In the order in which they make a key."""
+
+LOOSENED_FIRST = (2, 1, 0)
+"""Places in BOUND_FIELDS that are given up, in turn, when values multiply: the agent narrows most."""
+
+MAX_KEYS = 1_024
+"""Keys of one trigger: an IN list at its longest fits."""
+
+MAX_EQUALITIES = 2
+"""Of one trigger; a third would hardly narrow further."""
+
+Key = object
+"""The bound values as a tuple; the value itself where one field is bound."""
+
+
+class Equality(NamedTuple):
+    """The field has one of these values."""
+
+    field: Field
+    ignore_case: bool
+    values: frozenset[Scalar]
+
+
+class Bounds(NamedTuple):
+    """The field is a number between these; a bound that is None is open, and each bound may itself be met."""
+
+    field: Field
+    low: Number | None
+    high: Number | None
+
+
+class Place(NamedTuple):
+    """``shape`` has a bit for each of BOUND_FIELDS that is bound; each key has their values in that order."""
+
+    shape: int
+    keys: tuple[Key, ...]
+    equalities: tuple[Equality, ...]
+    bounds: Bounds | None
+
+
+def find_place(definition: TriggerDefinition) -> tuple[Place, list[Condition]]:
+    """The place, and the stateless conditions that are still to be tested there. No keys: no event can match."""
+    conditions = [one for one in _joined(definition.conditions) if not one.is_stateful]
+    bound = _bound_values(definition, conditions)
+    _loosen(bound)
+    shape = sum(1 << index for index, values in enumerate(bound) if values is not None)
+    kept = [sorted(values, key=repr) for values in bound if values is not None]
+    keys: tuple[Key, ...] = tuple(kept[0]) if len(kept) == 1 else tuple(product(*kept))
+    tests = [one for one in conditions if not _is_met_by_place(one, shape)]
+    return Place(shape, keys, _equalities(tests), _bounds(tests)), tests
+
+
+def _joined(conditions: Sequence[Condition]) -> Iterator[Condition]:
+    """The conditions joined by AND, those within groups of mode all included."""
+    for condition in conditions:
+        if isinstance(condition.config, GroupConfig) and condition.config.mode is GroupMode.ALL:
+            yield from _joined(condition.config.conditions)
+        else:
+            yield condition
+
+
+def _fixes(condition: Condition) -> bool:
+    """Whether the condition says which values its field has."""
+    return condition.target is not None and condition.operator in (Operator.EQ, Operator.IN)
+
+
+def _bound_place(condition: Condition) -> int | None:
+    target = condition.target
+    if target is None or not _fixes(condition) or condition.ignore_case or target.name not in BOUND_FIELDS:
+        return None
+    return BOUND_FIELDS.index(target.name)
+
+
+def _bound_values(definition: TriggerDefinition, conditions: Sequence[Condition]) -> list[frozenset[Scalar] | None]:
+    """For each of BOUND_FIELDS the values that it can have, None where it can have any."""
+    bound: list[frozenset[Scalar] | None] = [None] * len(BOUND_FIELDS)
+    if definition.chain_id is not None:
+        bound[0] = frozenset({definition.chain_id})
+    if definition.registry is not None:
+        bound[1] = frozenset({definition.registry.value})
+    for condition in conditions:
+        place = _bound_place(condition)
+        if place is not None:
+            before, values = bound[place], known_values(condition)
+            bound[place] = values if before is None else before & values
+    return bound
+
+
+def _loosen(bound: list[frozenset[Scalar] | None]) -> None:
+    """Give up fields until the keys are few enough; what the trigger itself names has one value and stays."""
+    for place in LOOSENED_FIRST:
+        count, values = prod(len(one) for one in bound if one is not None), bound[place]
+        if count > MAX_KEYS and values is not None and len(values) > 1:
+            bound[place] = None
+
+
+def _is_met_by_place(condition: Condition, shape: int) -> bool:
+    place = _bound_place(condition)
+    return place is not None and bool(shape >> place & 1)
+
+
+def _equalities(conditions: Sequence[Condition]) -> tuple[Equality, ...]:
+    """At most two, those with the fewest values first; true and false narrow too little."""
+    found = [
+        Equality(one.target, one.ignore_case, known_values(one))
+        for one in conditions
+        if one.target is not None and _fixes(one) and one.target.kind is not Kind.BOOLEAN
+    ]
+    return tuple(sorted(found, key=lambda one: len(one.values))[:MAX_EQUALITIES])
+
+
+def _bounds(conditions: Sequence[Condition]) -> Bounds | None:
+    """The bounds of the numeric field that has both, or else of the first that has one."""
+    found: dict[str, Bounds] = {}
+    for one in conditions:
+        target, value = one.target, one.value
+        if target is None or target.kind not in NUMERIC or value is None or isinstance(value, (str, tuple)):
+            continue
+        bounds = found.get(target.name, Bounds(target, None, None))
+        if one.operator in (Operator.LT, Operator.LTE):
+            high = value if bounds.high is None else min(bounds.high, value)
+            found[target.name] = bounds._replace(high=high)
+        elif one.operator in (Operator.GT, Operator.GTE):
+            low = value if bounds.low is None else max(bounds.low, value)
+            found[target.name] = bounds._replace(low=low)
+    return min(found.values(), key=lambda one: (one.low is None) + (one.high is None), default=None)

@@ -1,0 +1,211 @@
+"""A trigger compiled: its filter, its stateful parts, and what happens to an event that passes.
+
+An event that passes the filter updates every part that finds its field; then all are compared, so the order of
+conditions never matters. on_change, cool-down and resets depend on the events alone (protocol P19). The states of
+a version that changes nothing in type, field, config or filter go over to the next; a threshold may change.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+
+from agentauri.engine.compile import Test
+from agentauri.engine.narrow import Place
+from agentauri.engine.read import ReadText, group_reader
+from agentauri.engine.stateful import Computed, Mark, Part, Slot, State, kind_of, make_part
+from agentauri.models.condition import Condition, GroupConfig
+from agentauri.models.condition_config import DEFAULT_GROUP_BY, GroupBy
+from agentauri.models.event import Event
+from agentauri.models.trigger import ActionRef, Fire, TriggerDefinition
+
+
+class Firing(NamedTuple):
+    """A match. ``cooled_down``: a cool-down silenced it, and none of its actions is to be taken."""
+
+    trigger_id: UUID
+    organization_id: UUID
+    name: str
+    actions: tuple[ActionRef, ...]
+    group: str
+    computed: dict[str, Computed]
+    """By the position of the condition among all the trigger's, as text."""
+    cooled_down: bool
+
+
+class SlotNames(NamedTuple):
+    """The slots of a trigger: one for each stateful condition, for on_change, and for the cool-down."""
+
+    parts: tuple[str, ...]
+    held: str | None
+    cooled: str | None
+
+
+Changes = set[tuple[Slot, str]]
+"""Slots and groups whose state was touched."""
+
+
+class Memory:
+    """What a trigger remembers, and how it decides whether a match fires."""
+
+    __slots__ = ("_changes", "_cooldown_seconds", "_cooled", "_group", "_held", "_parts")
+
+    def __init__(self, definition: TriggerDefinition, slots: Mapping[str, Slot], changes: Changes) -> None:
+        """``slots`` are those of ``kinds_of_slots``, by name; what is touched is added to ``changes``."""
+        names = slot_names(definition)
+        stateful = [(index, one) for index, one in enumerate(definition.conditions) if one.is_stateful]
+        self._parts: tuple[Part, ...] = tuple(
+            make_part(index, slots[name], one) for (index, one), name in zip(stateful, names.parts, strict=True)
+        )
+        self._held = slots[names.held] if names.held else None
+        self._cooled = slots[names.cooled] if names.cooled else None
+        self._changes = changes
+        self._cooldown_seconds = definition.cooldown_seconds
+        self._group: ReadText = group_reader(_group_by(definition))
+
+    @property
+    def slots(self) -> list[Slot]:
+        """All slots in use."""
+        more = [slot for slot in (self._held, self._cooled) if slot is not None]
+        return [part.slot for part in self._parts] + more
+
+    def meet(self, event: Event) -> tuple[str, dict[str, Computed], bool] | None:
+        """Take in an event that passed the filter: (group, computed values, cooled down) of a match, else None.
+
+        An event without the group's field does nothing. One that lacks a stateful condition's field updates the
+        others, but has no outcome: it fires nothing, and on_change stands as it stood.
+        """
+        group = self._group(event)
+        if group is None:
+            if self._parts:
+                return None
+            group = NO_GROUP
+        outcome = self._update(event, group)
+        if outcome is None or not self._turns(outcome[0], event, group):
+            return None
+        return group, outcome[1], self._is_cooled_down(event, group)
+
+    def _update(self, event: Event, group: str) -> tuple[bool, dict[str, Computed]] | None:
+        holds, whole, computed = True, True, {}
+        for part in self._parts:
+            verdict = part.update(event, group)
+            if verdict is None:
+                whole = False
+                continue
+            self._changes.add((part.slot, group))
+            holds = holds and verdict[0]
+            computed[str(part.position)] = verdict[1]
+        return (holds, computed) if whole else None
+
+    def _turns(self, holds: bool, event: Event, group: str) -> bool:
+        """Whether an outcome is one that can fire: true, and for on_change not true before."""
+        if self._held is None:
+            return holds
+        before = group in self._held.groups
+        if holds == before:
+            return False
+        if holds:
+            self._held.groups[group] = Mark(event.block_timestamp)
+        else:
+            del self._held.groups[group]
+        self._changes.add((self._held, group))
+        return holds
+
+    def _is_cooled_down(self, event: Event, group: str) -> bool:
+        """Whether an earlier firing silences this match; if not, it is a firing: what that resets is reset."""
+        time = event.block_timestamp
+        if self._cooled is not None:
+            last = self._cooled.groups.get(group)
+            if isinstance(last, Mark) and time < last.time + self._cooldown_seconds:
+                return True
+            self._cooled.groups[group] = Mark(time)
+            self._changes.add((self._cooled, group))
+        for part in self._parts:
+            if part.resets:
+                part.slot.groups.pop(group, None)
+        return False
+
+
+NO_GROUP = ""
+"""The cool-down of a stateless trigger is kept by agent; events without an agent share this group."""
+
+
+def _group_by(definition: TriggerDefinition) -> GroupBy:
+    return next((one.group_by for one in definition.conditions if one.is_stateful), DEFAULT_GROUP_BY)
+
+
+def slot_names(definition: TriggerDefinition) -> SlotNames:
+    """The names of a trigger's slots: equal in two versions exactly where state goes over from one to the other."""
+    inputs = [definition.chain_id, definition.registry]
+    filters = [_canonical(one) for one in definition.conditions if not one.is_stateful]
+    context = orjson.dumps([inputs, sorted(filters)])
+    parts: list[str] = []
+    for condition in definition.conditions:
+        if condition.is_stateful:
+            name = _digest(context + _canonical(condition).encode())
+            parts.append(f"{name}-{sum(one.startswith(name) for one in parts)}")
+    held = f"held-{_digest(orjson.dumps(sorted(parts)))}" if definition.fire is Fire.ON_CHANGE else None
+    cooled = f"cooled-{_digest(orjson.dumps(_group_by(definition)))}" if definition.cooldown_seconds else None
+    return SlotNames(tuple(parts), held, cooled)
+
+
+def kinds_of_slots(definition: TriggerDefinition) -> dict[str, type[State]]:
+    """The trigger's slots by name, and what each keeps; empty for a trigger that remembers nothing."""
+    names = slot_names(definition)
+    stateful = [one for one in definition.conditions if one.is_stateful]
+    kinds = {name: kind_of(one) for name, one in zip(names.parts, stateful, strict=True)}
+    return kinds | {name: Mark for name in (names.held, names.cooled) if name is not None}
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=8).hexdigest()
+
+
+def _canonical(condition: Condition) -> str:
+    """A condition as text, equal where it means the same: ids, aliases, order and thresholds of state left out."""
+    target, config = condition.target, condition.config
+    wire = condition.wire()
+    if isinstance(config, GroupConfig):
+        return _text(["group", config.mode, sorted(_canonical(one) for one in config.conditions)])
+    name = None if target is None else target.name
+    if condition.is_stateful:
+        return _text([condition.type, name, config.wire() | {"group_by": condition.group_by}])
+    return _text([condition.type, name, condition.operator, wire["value"], config.wire()])
+
+
+def _text(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+class Plan:
+    """A trigger as it is evaluated. ``errors`` counts the events in a row on which it failed."""
+
+    __slots__ = (
+        "actions", "errors", "memory", "name", "organization_id", "partition", "place", "test", "trigger_id",
+    )  # fmt: skip
+
+    def __init__(
+        self, definition: TriggerDefinition, partition: int, place: Place, test: Test | None, memory: Memory | None
+    ) -> None:
+        self.trigger_id = definition.id
+        self.organization_id = definition.organization_id
+        self.name = definition.name
+        self.actions = definition.actions
+        self.partition = partition
+        self.place = place
+        self.test = test
+        self.memory = memory
+        self.errors = 0
+
+    def meet(self, event: Event) -> Firing | None:
+        """What the trigger does with an event that its place let through."""
+        if self.test is not None and not self.test(event):
+            return None
+        if self.memory is None:
+            return Firing(self.trigger_id, self.organization_id, self.name, self.actions, NO_GROUP, {}, False)
+        match = self.memory.meet(event)
+        if match is None:
+            return None
+        return Firing(self.trigger_id, self.organization_id, self.name, self.actions, *match)
