@@ -18,6 +18,7 @@ from agentauri.actors.messages import Away, EvaluatorPort, Progress
 from agentauri.actors.pages import PageReader
 from agentauri.actors.ports import evaluator_port
 from agentauri.actors.runtime import NAMESPACE
+from agentauri.errors import Fenced
 from agentauri.models.page import Clock
 from agentauri.store import database, leadership
 
@@ -121,7 +122,7 @@ class Listener:
     # -- serving ----------------------------------------------------------------------------------------------------
 
     async def _pump(self, index: int) -> None:
-        """Serve one evaluator for ever, from where it says that it is."""
+        """Serve one evaluator for ever, from where it says that it is. Raises Fenced when another listener leads."""
         port = self._ports(index)
         while True:
             try:
@@ -138,9 +139,7 @@ class Listener:
         sent: tuple[Clock, ...] = ()
         while True:
             if progress.epoch > self._epoch:
-                log.error("newer_epoch_met", mine=self._epoch, theirs=progress.epoch)
-                self._give_up()
-                return
+                raise Fenced(f"epoch {progress.epoch} leads, mine is {self._epoch}")
             self._progress[index] = progress.last_seq
             rings = self._bell.rings
             shared = await self._reader.page(progress.last_seq)

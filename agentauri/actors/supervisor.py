@@ -137,10 +137,10 @@ class Supervisor:
     async def _size_deliverers(self) -> None:
         """As many deliverers as the open rows ask for, within the settings; letting go is slow, hiring is not."""
         async with self._pool.acquire() as connection:
-            depths = await status.delivery_counts(connection)
+            depths = await status.open_delivery_counts(connection)
         for state in ("pending", "retrying", "delivering"):
-            metrics.queue_depth(depths.get(state, 0), status=state)
-        wanted = self._wanted_deliverers(depths.get("pending", 0) + depths.get("retrying", 0))
+            metrics.queue_depth(depths[state], status=state)
+        wanted = self._wanted_deliverers(depths["pending"] + depths["retrying"])
         if wanted >= self._deliverers:
             self._idle_beats, self._deliverers = 0, wanted
             return

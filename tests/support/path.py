@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from agentauri.actors import tasks
 from agentauri.actors.doorbell import Doorbell
 from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
 from agentauri.actors.pages import PageReader
@@ -27,8 +28,14 @@ class Rig:
             deliverers_max=1, snapshot_seconds=3600,
         )  # fmt: skip
         self.rung: list[str] = []
-        self.reader = PageReader(pool, epoch=1)
-        self.reader._rows = page_rows
+        self._alive: list[Evaluator] = []
+        self._page_rows = page_rows
+        self.read_anew()
+
+    def read_anew(self) -> None:
+        """Forget pages that were read: a test has changed the log behind them."""
+        self.reader = PageReader(self.pool, epoch=1)
+        self.reader._rows = self._page_rows
 
     async def start(self, give_up: Callable[[], None] = _gone) -> Evaluator:
         """A fresh evaluator, as after a restart of its process."""
@@ -37,8 +44,20 @@ class Rig:
             self.rung.append(str(lanes))
 
         evaluator = Evaluator(self.settings, Doorbell(ring), give_up)
+        self._alive.append(evaluator)
         await evaluator.start()
         return evaluator
+
+    async def crash(self, evaluator: Evaluator) -> None:
+        """End an evaluator as SIGKILL does: nothing more is written, its connections are gone."""
+        await tasks.cancel(evaluator._snapshots)
+        evaluator._pool.terminate()
+        await evaluator._redis.aclose()
+
+    async def crash_all(self) -> None:
+        """End whatever still runs."""
+        for evaluator in self._alive:
+            await self.crash(evaluator)
 
     async def serve(self, evaluator: Evaluator) -> None:
         """Pages until there are no more."""

@@ -16,7 +16,9 @@ from tests.support.triggers import BURST, EMA_LOW, LOW_SCORE, end_trigger, make_
 
 @pytest.fixture
 async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    yield Rig(pool, database, redis_url)
+    rig = Rig(pool, database, redis_url)
+    yield rig
+    await rig.crash_all()
 
 
 async def scores(rig: Rig, values: list[int], *, start: int = 0, **changes: Any) -> list[Any]:
@@ -136,7 +138,7 @@ async def test_p14_crash_at_any_step_changes_neither_queue_nor_state(
         try:
             await rig.serve(evaluator)
         except Gone:
-            await evaluator._pool.close()
+            await rig.crash(evaluator)
     armed = False
     evaluator = await rig.start()
     await rig.serve(evaluator)
@@ -151,6 +153,7 @@ async def undisturbed_queue(rig: Rig) -> set[tuple[str, str, str, str]]:
     await rig.pool.execute("TRUNCATE deliveries")
     await rig.pool.execute("UPDATE partitions SET last_seq = 0")
     await rig.pool.execute("DELETE FROM trigger_state")
+    rig.read_anew()
     evaluator = await rig.start()
     await rig.serve(evaluator)
     await evaluator.drain()
@@ -191,7 +194,7 @@ async def test_p16_redis_flushed_under_a_live_evaluator_loses_no_state(rig: Rig)
     await scores(rig, [40, 50], start=60)
     await rig.serve(evaluator)
     live = state_of(evaluator)
-    await evaluator._pool.close()
+    await rig.crash(evaluator)
     again = await rig.start()
     assert state_of(again) == live
     await again.drain()
@@ -245,7 +248,7 @@ async def test_p18_retraction_leaves_queue_and_state_as_if_the_events_had_never_
     await retract(rig, 45, 5)
     replaced = await scores(rig, some_scores(5, 3), start=45, block_hash="0xother")
     if crash:
-        await evaluator._pool.close()
+        await rig.crash(evaluator)
         evaluator = await rig.start()
     await rig.serve(evaluator)
     live = state_of(evaluator)
