@@ -16,10 +16,13 @@ from agentauri.config import Settings
 from agentauri.serve import docs, problems
 from agentauri.serve.auth.routes import router as auth
 from agentauri.serve.context import open_context, set_context
+from agentauri.serve.deliveries.routes import router as deliveries
+from agentauri.serve.events.routes import router as events
 from agentauri.serve.frame import Frame
 from agentauri.serve.openapi import document
 from agentauri.serve.system.routes import router as system
 from agentauri.serve.triggers.routes import router as triggers
+from agentauri.serve.webhook_secrets.routes import router as webhook_secrets
 from agentauri.serve.well_known.routes import router as well_known
 
 API = "/api/v1"
@@ -58,7 +61,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for router in (system, auth, triggers):
+    for router in (system, auth, triggers, events, deliveries, webhook_secrets):
         app.include_router(router, prefix=API)
     app.include_router(well_known)
     docs.install(app, openapi_url=OPENAPI_URL)

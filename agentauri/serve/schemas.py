@@ -1,10 +1,11 @@
 """The schemas that all resources share, as the OpenAPI document shows them."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from agentauri.serve.reading import BAD_TEXT, is_storable
 
@@ -12,6 +13,8 @@ MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 MAX_OFFSET = 2**31 - 1
 MAX_CURSOR_LENGTH = 256
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 EXAMPLE_ID = "5b0c9a2e-7c1f-4f43-9d3a-0d6f2a1b7c55"
 EXAMPLE_TIME = "2026-11-23T08:00:00Z"
 
@@ -37,6 +40,18 @@ def _storable(text: str) -> str:
 Text = Annotated[str, AfterValidator(_storable)]
 """A text that can be stored and searched for."""
 
+
+def _within_time(moment: datetime) -> datetime:
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError("must lie between the years 1970 and 9999.")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_time)]
+"""A time with its zone, within what PostgreSQL and RFC 3339 both can write."""
+
+Since = Annotated[Moment | None, Query(alias="from", description="At or after this time.", examples=[EXAMPLE_TIME])]
+Until = Annotated[Moment | None, Query(alias="to", description="Before this time.", examples=[EXAMPLE_TIME])]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many entries at most.")]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many entries to skip.")]
 Cursor = Annotated[

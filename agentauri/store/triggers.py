@@ -14,6 +14,7 @@ from uuid import UUID
 from agentauri.errors import NotFound
 from agentauri.models.trigger import TriggerFields
 from agentauri.store.database import Connection
+from agentauri.store.patterns import containing
 
 NOT_FOUND = "this trigger does not exist."
 
@@ -114,8 +115,7 @@ async def list_triggers(
     connection: Connection, organization_id: UUID, wanted: Filter, *, limit: int, offset: int
 ) -> tuple[list[Trigger], int]:
     """A page, the newest first, and how many there are in all."""
-    search = None if wanted.search is None else f"%{escape_like(wanted.search)}%"
-    arguments = (organization_id, wanted.chain_id, wanted.registry, wanted.enabled, search)
+    arguments = (organization_id, wanted.chain_id, wanted.registry, wanted.enabled, containing(wanted.search))
     rows = await connection.fetch(
         f"""SELECT {COLUMNS}, {PARTS}, (SELECT count(*) FROM triggers AS t WHERE {FILTER})
             FROM triggers AS t WHERE {FILTER} ORDER BY t.created_at DESC, t.id LIMIT $6 OFFSET $7""",
@@ -127,11 +127,6 @@ async def list_triggers(
         total: int = await connection.fetchval(f"SELECT count(*) FROM triggers AS t WHERE {FILTER}", *arguments)
         return [], total
     return [Trigger(*tuple(row)[:-1]) for row in rows], rows[0][-1] if rows else 0
-
-
-def escape_like(text: str) -> str:
-    """``text`` with the wildcards of LIKE taken literally."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 async def insert_trigger(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from agentauri.errors import LimitReached
+from agentauri.errors import Conflict, LimitReached, NotFound
 from agentauri.store.database import Connection
 from agentauri.store.vault import Vault
 
@@ -89,3 +89,16 @@ async def list_signing(connection: Connection, vault: Vault, organization_ids: S
     for organization_id, sealed in rows:
         found[organization_id].append(vault.open(sealed, context_of(organization_id)).decode())
     return found
+
+
+async def delete_secret(connection: Connection, organization_id: UUID, id: UUID) -> None:
+    """Delete a live secret. Raises NotFound, and Conflict when it is the last. Runs in the caller's transaction."""
+    await connection.execute("SELECT 1 FROM organizations WHERE id = $1 FOR NO KEY UPDATE", organization_id)
+    rows = await connection.fetch(
+        f"SELECT id FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}", organization_id
+    )
+    if id not in {row["id"] for row in rows}:
+        raise NotFound("this webhook secret does not exist.")
+    if len(rows) == 1:
+        raise Conflict("this is the organization's last webhook secret; create another one first.")
+    await connection.execute("DELETE FROM webhook_secrets WHERE organization_id = $1 AND id = $2", organization_id, id)

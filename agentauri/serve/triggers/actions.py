@@ -11,7 +11,6 @@ from agentauri.store.action_secrets import open_config, seal_config
 from agentauri.store.triggers import ActionRow
 from agentauri.store.vault import Vault
 
-
 ANSWERED = ("disabled_by", "disabled_reason")
 
 

@@ -1,0 +1,61 @@
+"""Webhook secrets of the organization: list, create (shown once), delete. Every live one signs every webhook."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from agentauri.accounts.roles import Principal, Scope
+from agentauri.serve.answers import counted, nothing, one
+from agentauri.serve.context import In
+from agentauri.serve.openapi import errors
+from agentauri.serve.principal import require
+from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
+from agentauri.serve.webhook_secrets.schemas import NewWebhookSecretAnswer, WebhookSecretList
+from agentauri.store import webhook_secrets
+
+router = APIRouter(prefix="/webhook-secrets", tags=["webhook-secrets"])
+Reader = Annotated[Principal, require(Scope.ORGANIZATION_READ)]
+Admin = Annotated[Principal, require(Scope.ORGANIZATION_WRITE)]
+
+
+@router.get("", operation_id="list_webhook_secrets", response_model=WebhookSecretList)
+async def list_webhook_secrets(
+    context: In, principal: Reader, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
+) -> Response:
+    """The organization's live secrets, the newest first, without their texts."""
+    async with context.pool.acquire() as connection:
+        found, total = await webhook_secrets.list_secrets(
+            connection, principal.organization_id, limit=limit, offset=offset
+        )
+    return counted([asdict(secret) for secret in found], total=total, limit=limit, offset=offset)
+
+
+@router.post("", operation_id="create_webhook_secret", status_code=201, response_model=NewWebhookSecretAnswer)
+async def create_webhook_secret(context: In, principal: Admin) -> Response:
+    """Add a secret. Its text is in this answer and nowhere else afterwards."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        made, text = await webhook_secrets.create_secret(
+            connection,
+            context.vault,
+            organization_id=principal.organization_id,
+            created_by=principal.user_id,
+        )
+    answer = one({**asdict(made), "secret": text}, 201)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@router.delete(
+    "/{secret_id}",
+    operation_id="delete_webhook_secret",
+    status_code=204,
+    response_class=Response,
+    responses=errors(409),
+)
+async def delete_webhook_secret(context: In, principal: Admin, secret_id: Id) -> Response:
+    """Delete a secret; webhooks are no longer signed with it from now on. The last one stays."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        await webhook_secrets.delete_secret(connection, principal.organization_id, secret_id)
+    return nothing()

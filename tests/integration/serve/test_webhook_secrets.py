@@ -1,0 +1,57 @@
+"""Webhook secrets over HTTP: shown once, sealed at rest, never another organization's."""
+
+import base64
+from uuid import UUID
+
+from agentauri.store import webhook_secrets
+from agentauri.store.database import Pool
+from agentauri.store.vault import Vault
+from tests.integration.serve.conftest import SECRET_KEY, Api, User
+
+
+async def test_a_secret_is_shown_once_and_signs_from_then_on(user: User, pool: Pool) -> None:
+    first = user.registered["webhook_secret"]
+    made = (await user.call("POST", "/webhook-secrets")).json()["data"]
+    assert len(base64.b64decode(made["secret"].removeprefix("whsec_"))) == 32
+    listed = (await user.call("GET", "/webhook-secrets")).json()
+    assert listed["pagination"]["total"] == 2
+    assert listed["data"][0] == {key: value for key, value in made.items() if key != "secret"}
+    assert made["secret"].rstrip("=").endswith(made["hint"])
+    assert first not in str(listed)
+    organization = UUID(user.organization_id)
+    async with pool.acquire() as connection:
+        signing = await webhook_secrets.list_signing(connection, Vault(SECRET_KEY), [organization])
+    assert signing == {organization: [made["secret"], first]}
+
+
+async def test_secrets_rest_sealed(user: User, pool: Pool) -> None:
+    sealed = await pool.fetchval("SELECT sealed FROM webhook_secrets")
+    assert user.registered["webhook_secret"].removeprefix("whsec_").encode() not in sealed
+
+
+async def test_the_last_secret_stays_and_others_go_at_once(user: User) -> None:
+    only = (await user.call("GET", "/webhook-secrets")).json()["data"][0]["id"]
+    refused = await user.call("DELETE", f"/webhook-secrets/{only}")
+    assert (refused.status_code, refused.json()["error"]) == (409, "conflict")
+    await user.call("POST", "/webhook-secrets")
+    assert (await user.call("DELETE", f"/webhook-secrets/{only}")).status_code == 204
+    assert (await user.call("DELETE", f"/webhook-secrets/{only}")).status_code == 404
+
+
+async def test_the_number_of_live_secrets_is_bounded(user: User) -> None:
+    answers = [await user.call("POST", "/webhook-secrets") for _ in range(webhook_secrets.MAX_LIVE)]
+    assert [answer.status_code for answer in answers] == [201] * (webhook_secrets.MAX_LIVE - 1) + [403]
+    assert answers[-1].json()["error"] == "limit_reached"
+
+
+async def test_anothers_secret_is_not_found(api: Api, user: User) -> None:
+    other = await api.register()
+    theirs = (await other.call("POST", "/webhook-secrets")).json()["data"]["id"]
+    assert (await user.call("DELETE", f"/webhook-secrets/{theirs}")).status_code == 404
+    assert (await user.call("GET", "/webhook-secrets")).json()["pagination"]["total"] == 1
+
+
+async def test_a_member_sees_them_and_may_not_change_them(user: User, pool: Pool) -> None:
+    await pool.execute("UPDATE members SET role = 'member'")
+    assert (await user.call("GET", "/webhook-secrets")).status_code == 200
+    assert (await user.call("POST", "/webhook-secrets")).status_code == 403
