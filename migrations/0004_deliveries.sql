@@ -85,7 +85,7 @@ CREATE TABLE lanes (
     owner       text        NOT NULL DEFAULT '',
     owner_token uuid,
     lease_until timestamptz NOT NULL DEFAULT '-infinity'
-);
+) WITH (fillfactor = 50);
 CREATE INDEX lanes_owner ON lanes (owner_token);
 
 -- Who delivers now: among these the lanes are divided.

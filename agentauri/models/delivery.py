@@ -74,6 +74,7 @@ class Claimed:
 
     ``attempt`` counts from 1 over the delivery's whole life and ``turn`` from 1 since it was queued or replayed;
     ``version`` changes with the action's configuration. ``config`` and ``secrets`` are open here: never log them.
+    ``fault`` says why the delivery cannot be sent at all, such as a secret that does not open.
     """
 
     id: UUID
@@ -91,6 +92,7 @@ class Claimed:
     context: dict[str, Any]
     config: dict[str, Any]
     secrets: tuple[str, ...]
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ OPENING = "{{"
 TAG = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
 FILTER = re.compile(r"""\s*\|\s*([a-z_]+)\s*(?::\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*)?""")
+DATE_FORMAT = re.compile(r"(?:%[YmdHMSyjbBaApIZz%]|[^%]){1,64}")
+"""Only directives of bounded width."""
 ESCAPED = re.compile(r"\\(.)")
 
 
@@ -121,6 +123,8 @@ def _parse_filter(name: str, quoted: str | None) -> Filter:
     if (kind in WITH_ARGUMENT) != (quoted is not None):
         remedy = f'needs a text: {kind}:"…"' if kind in WITH_ARGUMENT else "takes no text"
         raise TemplateError(f"the filter {kind} {remedy}.")
+    if kind is FilterName.DATE and quoted is not None and not DATE_FORMAT.fullmatch(quoted[1:-1]):
+        raise TemplateError('the filter date needs a format of at most 64 characters, such as "%Y-%m-%d %H:%M".')
     return Filter(kind, ESCAPED.sub(r"\1", quoted[1:-1]) if quoted else "")
 
 

@@ -1,0 +1,1 @@
+"""Outbound: the guard, templates, signatures, retries, fairness, and a channel for each type of action."""

@@ -1,0 +1,27 @@
+"""What a channel is, and which channel serves which type of action.
+
+A new type is a module with a Channel and an entry in ``open_channels``, beside its check in ``models/action.py``.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from agentauri.channels.addresses import Policy
+from agentauri.channels.webhook import Webhook
+from agentauri.models.action import ActionType
+from agentauri.models.delivery import Attempt, Claimed
+
+
+class Channel(Protocol):
+    """Sends deliveries of one type."""
+
+    async def attempt(self, delivery: Claimed, seconds: float) -> Attempt:
+        """Try once, all requests included, within ``seconds``. Failures are outcomes, never exceptions."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+def open_channels(policy: Policy) -> Mapping[ActionType, Channel]:
+    """The channels of this version. Needs a running event loop."""
+    return {ActionType.REST: Webhook.open(policy)}

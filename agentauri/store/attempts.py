@@ -1,0 +1,111 @@
+"""Recording what became of attempts, in batches, and what follows for their deliveries (protocol P21, P24).
+
+A result counts only with the lease under which it was obtained; a success always counts. The attempt itself is kept
+either way. Everything of a batch is one transaction of the caller.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from agentauri.models.delivery import DeliveryStatus, Judgement, Outcome, Result
+from agentauri.models.ids import DeliveryId, retraction_notice_id
+from agentauri.store.database import Connection
+from agentauri.store.firings import NOTICE_SQL
+
+RECORD_SQL = """
+    WITH r AS MATERIALIZED (
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::int[], $7::int[],
+            $8::text[], $9::text[], $10::text[], $11::jsonb[], $12::text[], $13::float8[], $14::boolean[])
+            AS r (id, token, number, started_at, outcome, duration_ms, http_status, error_class, error_message,
+                response_excerpt, request, judgement, wait, ambiguous)),
+    noted AS (
+        UPDATE delivery_attempts AS t SET outcome = r.outcome, duration_ms = r.duration_ms,
+            http_status = r.http_status, error_class = r.error_class, error_message = r.error_message,
+            response_excerpt = r.response_excerpt, request = r.request
+        FROM r
+        WHERE t.delivery_id = r.id AND t.number = r.number AND t.started_at = r.started_at AND t.lease_token = r.token
+            AND t.started_at BETWEEN $15::timestamptz AND $16::timestamptz)
+    UPDATE deliveries AS d SET
+        status = CASE WHEN r.judgement = 'delivered' THEN 'delivered' WHEN d.retracted THEN 'cancelled'
+            WHEN r.wait IS NOT NULL THEN 'retrying' ELSE 'dead' END,
+        status_code = CASE WHEN r.judgement = 'delivered' THEN NULL WHEN d.retracted THEN 'event_retracted'
+            WHEN r.wait IS NOT NULL THEN 'attempt_failed' WHEN r.judgement = 'retry' THEN 'attempts_spent'
+            ELSE 'failed_finally' END,
+        status_reason = CASE WHEN r.judgement = 'delivered' THEN NULL
+            WHEN d.retracted THEN 'A reorganisation of the chain took the event back.'
+            ELSE coalesce(r.error_message, r.outcome) END,
+        next_attempt_at = CASE WHEN r.wait IS NULL THEN d.next_attempt_at
+            ELSE statement_timestamp() + make_interval(secs => r.wait) END,
+        lease_token = NULL, lease_until = NULL, ambiguous = d.ambiguous OR r.ambiguous,
+        delivered_at = CASE WHEN r.judgement = 'delivered' THEN statement_timestamp() END,
+        updated_at = statement_timestamp()
+    FROM r
+    WHERE d.id = r.id AND ((d.status = 'delivering' AND d.lease_token = r.token)
+        OR (r.judgement = 'delivered' AND d.status <> 'delivered'))
+    RETURNING d.id, d.status, d.retracted AND (d.status = 'delivered' OR d.ambiguous) AS is_told"""
+
+TOLD_SQL = """
+    SELECT d.id FROM deliveries AS d JOIN trigger_actions AS a ON a.id = d.action_id
+    WHERE d.id = ANY($1::uuid[]) AND (a.config ->> 'notify_retraction')::boolean ORDER BY d.id"""
+
+DISABLE_SQL = """
+    UPDATE trigger_actions SET enabled = false, disabled_by = 'system', disabled_reason = $2, updated_at = now()
+    WHERE id = ANY($1::uuid[]) AND enabled RETURNING id"""
+
+GONE_REASON = "The receiver answered 410 Gone: it wants no more deliveries."
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a batch changed: the new status of each delivery that was, and lanes in which notices became due."""
+
+    statuses: Mapping[UUID, DeliveryStatus]
+    lanes: frozenset[str]
+
+
+async def record(connection: Connection, results: Sequence[Result]) -> Recorded:
+    """Record results, each delivery at most once, in the caller's transaction.
+
+    Deliveries that are retracted and whose receiver may know them get their notices. An action whose receiver is
+    gone is disabled.
+    """
+    ordered = sorted(results, key=lambda result: result.claimed.id)
+    started = [result.claimed.started_at for result in ordered]
+    columns = [list(column) for column in zip(*(_columns(result) for result in ordered), strict=True)]
+    rows = await connection.fetch(RECORD_SQL, *columns, min(started), max(started))
+    told = [row["id"] for row in rows if row["is_told"]]
+    lanes = await insert_notices(connection, told)
+    gone = [result.claimed.action_id for result in ordered if result.judgement is Judgement.GONE]
+    if gone:
+        await connection.execute(DISABLE_SQL, gone, GONE_REASON)
+    return Recorded({row["id"]: DeliveryStatus(row["status"]) for row in rows}, lanes)
+
+
+def _columns(result: Result) -> tuple[Any, ...]:
+    claimed, attempt = result.claimed, result.attempt
+    token, started_at = claimed.lease_token, claimed.started_at
+    duration_ms = round(attempt.duration_seconds * 1000)
+    is_ambiguous = attempt.sent and attempt.outcome in (Outcome.TIMEOUT, Outcome.CONNECT)
+    said = (attempt.http_status, attempt.error_class, attempt.error_message, attempt.response_excerpt, attempt.request)
+    sent = (claimed.id, token, claimed.attempt, started_at, attempt.outcome.value, duration_ms)
+    return (*sent, *said, result.judgement.value, result.wait_seconds, is_ambiguous)
+
+
+async def insert_notices(connection: Connection, firsts: Sequence[UUID]) -> frozenset[str]:
+    """Queue the notices that the events of ``firsts`` were retracted, where their actions ask for it (P24).
+
+    Returns the lanes to ring. Doing it twice changes nothing.
+    """
+    if not firsts:
+        return frozenset()
+    wanted = [row["id"] for row in await connection.fetch(TOLD_SQL, list(firsts))]
+    made = [retraction_notice_id(DeliveryId(first)) for first in wanted]
+    return frozenset(row["lane"] for row in await connection.fetch(NOTICE_SQL, made, wanted))
+
+
+async def ensure_months(connection: Connection, now: datetime) -> None:
+    """Make the partition of attempts for the month of ``now``."""
+    await connection.execute("SELECT attempts_ensure_month($1)", now)
