@@ -3,6 +3,8 @@
 Pure: the time comes in, in seconds of any steady clock. Nothing here sleeps.
 """
 
+DEFAULT_PER_SECOND = 50.0
+"""What most providers allow without a contract; a batch counts by its calls."""
 BURST_SECONDS = 2.0
 """So much of the rate may be used at once after a pause."""
 FIRST_BACKOFF_SECONDS = 0.5
@@ -10,7 +12,7 @@ MAX_BACKOFF_SECONDS = 60.0
 
 
 class Pace:
-    """Requests a second that a provider allows."""
+    """Requests a second that a provider allows; infinity for one that may be asked as fast as it answers."""
 
     def __init__(self, per_second: float) -> None:
         self._interval = 1.0 / per_second

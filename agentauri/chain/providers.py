@@ -7,6 +7,7 @@ when none can. What makes an answer right is not decided here (source.py).
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -15,10 +16,10 @@ from typing import TypeVar
 from agentauri import logs
 from agentauri.chain.decoder import quantity
 from agentauri.chain.headers import Header, read_header
-from agentauri.chain.pace import Pace, backoff
+from agentauri.chain.pace import DEFAULT_PER_SECOND, Pace, backoff
 from agentauri.chain.ranges import AdaptiveRange
 from agentauri.chain.registries import WatchedChain
-from agentauri.chain.rpc import Call, Rpc
+from agentauri.chain.rpc import Call, Rpc, is_local, label_of
 from agentauri.errors import DecodeError, RangeNotWhole, RpcError, RpcUnavailable
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ log = logs.get("providers")
 class Provider:
     """One provider and its health. Times are seconds of the monotonic clock."""
 
-    def __init__(self, rpc: Rpc, label: str, chain: WatchedChain, observe: Observe) -> None:
+    def __init__(self, url: str, label: str, chain: WatchedChain, observe: Observe) -> None:
         self.label = label
         self.range = AdaptiveRange(chain.max_range_blocks)
         self.head: int | None = None
@@ -53,9 +54,10 @@ class Provider:
         self.resting_until = 0.0
         self.trouble = ""
         """The last failure, for people; empty while all is well."""
-        self._rpc = rpc
+        self._rpc = Rpc(url)
         self._chain_id = chain.id
-        self._pace = Pace(chain.requests_per_second)
+        usual = math.inf if is_local(url) else DEFAULT_PER_SECOND
+        self._pace = Pace(chain.requests_per_second or usual)
         self._observe = observe
         self._admitted = False
         self._failures = 0
@@ -136,11 +138,10 @@ class Providers:
     """The providers of one chain."""
 
     def __init__(self, chain: WatchedChain, observe: Observe = lambda _seconds, _outcome: None) -> None:
-        rpcs = [Rpc(url) for url in chain.rpc_urls]
-        labels = [rpc.label for rpc in rpcs]
+        labels = [label_of(url) for url in chain.rpc_urls]
         self.all = [
-            Provider(rpc, rpc.label if labels.count(rpc.label) == 1 else f"{rpc.label}#{place}", chain, observe)
-            for place, rpc in enumerate(rpcs, 1)
+            Provider(url, label if labels.count(label) == 1 else f"{label}#{place}", chain, observe)
+            for place, (url, label) in enumerate(zip(chain.rpc_urls, labels, strict=True), 1)
         ]
         self._chain = chain
         self._current = self.all[0]

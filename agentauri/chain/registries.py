@@ -57,8 +57,8 @@ class WatchedChain:
     confirmations: int = 0
     poll_seconds: float = 2.0
     max_range_blocks: int = 10_000
-    requests_per_second: float = 50.0
-    """Of each provider; a batch counts by its calls."""
+    requests_per_second: float | None = None
+    """Of each provider; a batch counts by its calls. None: a careful rate, but none at all for a node on this host."""
     websocket_urls: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -135,7 +135,7 @@ def watch(
     confirmations: int | None = None,
     poll_interval_ms: int = 2000,
     max_range_blocks: int = 10_000,
-    requests_per_second: float = 50.0,
+    requests_per_second: float | None = None,
     identity: str | None = None,
     reputation: str | None = None,
     validation: str | None = None,

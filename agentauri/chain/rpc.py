@@ -54,7 +54,7 @@ class Rpc:
             timeout=httpx2.Timeout(answer_seconds, connect=CONNECT_SECONDS),
             limits=httpx2.Limits(max_connections=CONNECTIONS),
             headers={"content-type": "application/json", "user-agent": f"agentauri/{__version__}"},
-            trust_env=not _is_local(url),
+            trust_env=not is_local(url),
         )
         self._next_id = 0
 
@@ -203,8 +203,8 @@ def _keys_of(url: str) -> list[str]:
     return sorted(keys - {""}, key=len, reverse=True)
 
 
-def _is_local(url: str) -> bool:
-    """Whether no proxy of the environment can be meant."""
+def is_local(url: str) -> bool:
+    """Whether it is a node on this host: no proxy of the environment is meant, and nobody counts the requests."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
