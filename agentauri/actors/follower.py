@@ -4,12 +4,11 @@ A step that fails raises and has changed nothing but whole commits; the next ste
 range is stored the next one is fetched. Waiting, claiming and what errors mean: indexer.py.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass
 
 from agentauri import logs, metrics
-from agentauri.actors.chain_writer import ChainWriter
+from agentauri.actors.chain_writer import ChainWriter, both
 from agentauri.chain.forks import common_block
 from agentauri.chain.headers import Header
 from agentauri.chain.registries import WatchedChain
@@ -117,17 +116,11 @@ class Follower:
         """Store a range while the next one is fetched, if there is a target; returns the next one."""
         before = self._writer.checkpoint.number
         storing = self._writer.store(found, final_block, backfill=self.backfilling)
+        following: Found | None = None
         if target is None:
-            new, following = await storing, None
+            new = await storing
         else:
-            stored, fetched = await asyncio.gather(
-                storing, self._source.fetch(found.end, target, final_block), return_exceptions=True
-            )
-            if isinstance(stored, BaseException):
-                raise stored
-            if isinstance(fetched, BaseException):
-                raise fetched
-            new, following = stored, fetched
+            new, following = await both(storing, self._source.fetch(found.end, target, final_block))
         if found.positions:
             self.last_event_time = found.positions[-1].block_timestamp
         self._progress.blocks += found.end.number - before
