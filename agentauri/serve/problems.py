@@ -4,6 +4,7 @@ Only our own errors' sentences and the shape of a rejected input reach the calle
 repeated, so no password can be. Anything unforeseen is logged whole and answered with its request id alone.
 """
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, cast
@@ -21,6 +22,7 @@ from agentauri.serve.answers import Json
 from agentauri.store.database import AWAY
 
 log = logs.get("api")
+PARAMETER = re.compile(r"\{[^}]+\}")
 TYPE_PREFIX = "urn:agentauri:error:"
 REQUEST_ID = "agentauri.request_id"
 """Where the request's id stands in the ASGI scope."""
@@ -114,8 +116,18 @@ async def _http(request: Request, error: Exception) -> Response:
         return await _refused(request, error.__cause__)
     code = CODES.get(answered.status_code, "invalid_request")
     detail = DETAILS.get(answered.status_code, HTTPStatus(answered.status_code).description)
-    headers = dict(answered.headers) if answered.headers else None
+    headers = dict(answered.headers) if answered.headers else {}
+    if answered.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request) or headers.get("Allow", "")
     return problem(request.scope, status=answered.status_code, code=code, detail=detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the path; the router names only those of the first route that it met."""
+    for template, operations in request.app.openapi()["paths"].items():
+        if re.fullmatch(PARAMETER.sub("[^/]+", template), request.scope["path"]):
+            return ", ".join(sorted(method.upper() for method in operations))
+    return ""
 
 
 async def _away(request: Request, error: Exception) -> Response:

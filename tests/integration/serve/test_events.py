@@ -51,7 +51,7 @@ async def page(user: User, query: str = "") -> dict[str, Any]:
     ],
 )
 async def test_each_filter_finds_the_one_event_that_fits(user: User, pool: Pool, query: str) -> None:
-    for more in [
+    others: list[dict[str, Any]] = [
         {"chain_id": 5},
         {"registry": "identity"},
         {"event_type": "Registered"},
@@ -65,7 +65,8 @@ async def test_each_filter_finds_the_one_event_that_fits(user: User, pool: Pool,
         {"data": {"endpoint": "https://NEEDLE.example"}},
         {"data": {"tag1": "100%"}},
         {"data": {"tag1": "1000"}},
-    ]:
+    ]
+    for more in others:
         await insert(pool, **more)
     body = await page(user, f"?{query}")
     assert len(body["data"]) == 1
@@ -121,9 +122,10 @@ async def test_an_unknown_event_is_not_found(user: User) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "limit=0", "limit=101", "limit=x", "cursor=x", "cursor=-1", f"cursor={2**63}", "agent_id=-1", f"agent_id={BIG + 1}",
-        "agent_id=x", "chain_id=0", f"chain_id={2**63}", "registry=x", "address=0x1", "transaction_hash=0x1", "from=now",
-        "from=2024-01-01T00:00:00", "to=0001-01-01T00:00:00Z", "search=%00", "event_type=", "tag=" + "x" * 256,
+        "limit=0", "limit=101", "limit=x", "cursor=x", "cursor=-1", f"cursor={2**63}", "agent_id=-1", "agent_id=x",
+        f"agent_id={BIG + 1}", "chain_id=0", f"chain_id={2**63}", "registry=x", "address=0x1", "transaction_hash=0x1",
+        "from=now", "from=2024-01-01T00:00:00", "to=0001-01-01T00:00:00Z", "search=%00", "event_type=",
+        "tag=" + "x" * 256,
     ],
 )  # fmt: skip
 async def test_a_filter_that_cannot_be_is_refused_by_name(user: User, query: str) -> None:

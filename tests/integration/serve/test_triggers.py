@@ -91,6 +91,7 @@ async def test_secrets_rest_sealed_and_a_masked_one_sent_back_stays(user: User, 
     answer = await user.call("PATCH", f"/triggers/{made['id']}", json={"actions": [action]})
     assert answer.status_code == 200, answer.text
     row = await pool.fetchrow("SELECT config, destination, lane FROM trigger_actions WHERE id = $1", action["id"])
+    assert row is not None
     opened = open_config(Vault(SECRET_KEY), (await pool.fetchval("SELECT $1::uuid", action["id"])), row["config"])
     assert opened["headers"]["Authorization"] == "Bearer s3cr3t"
     assert row["lane"] == "host:example.org"
@@ -215,7 +216,7 @@ async def test_what_is_wrong_is_named_by_its_place(user: User, sent: dict[str, A
     assert answer.status_code == 400, answer.text
     body = answer.json()
     assert body["error"] == "invalid_request"
-    assert [one["pointer"] for one in body["errors"]][0] == pointer
+    assert body["errors"][0]["pointer"] == pointer
     assert pointer in body["detail"]
 
 
