@@ -6,6 +6,7 @@ position can be read, is kept by ``keep_malformed``. Text that PostgreSQL cannot
 and stands whole, as hex, beside it. Nothing here knows about chains, ids or storage.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -23,8 +24,8 @@ MAX_TIMESTAMP = 253_402_300_799
 """The last second of the year 9999, in seconds since 1970: what timestamps can hold here."""
 MAX_TOPICS = 4
 REPLACEMENT = "�"
-HASH_DIGITS = 2 * abi.WORD
-ADDRESS_DIGITS = 2 * abi.ADDRESS_BYTES
+HASH = re.compile(r"0x[0-9a-fA-F]{64}")
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 class Position(NamedTuple):
@@ -68,11 +69,11 @@ def read_position(log: Mapping[str, object]) -> Position:
     """Where the log stands. Raises DecodeError that names the field."""
     given = log.get("blockTimestamp")
     return Position(
-        hex_text(log, "address", ADDRESS_DIGITS),
+        hex_text(log, "address", ADDRESS),
         quantity(log, "blockNumber"),
-        hex_text(log, "blockHash", HASH_DIGITS),
+        hex_text(log, "blockHash", HASH),
         None if given is None else quantity(log, "blockTimestamp", MAX_TIMESTAMP),
-        hex_text(log, "transactionHash", HASH_DIGITS),
+        hex_text(log, "transactionHash", HASH),
         quantity(log, "logIndex", MAX_LOG_INDEX),
     )
 
@@ -91,35 +92,34 @@ def quantity(source: Mapping[str, object], name: str, most: int = MAX_BIGINT) ->
     raise DecodeError(f"{name} is {_excerpt(text)}, not a hex quantity up to {most}")
 
 
-def hex_text(source: Mapping[str, object], name: str, digits: int) -> str:
-    """0x hex of exactly so many digits, in small letters. Raises DecodeError that names the field."""
+def hex_text(source: Mapping[str, object], name: str, form: re.Pattern[str]) -> str:
+    """0x hex of a certain length, in small letters. Raises DecodeError that names the field."""
     text = source.get(name)
-    if not isinstance(text, str) or len(text) != digits + 2 or not _is_hex(text):
-        raise DecodeError(f"{name} is {_excerpt(text)}, not 0x and {digits} hex digits")
+    if not isinstance(text, str) or not form.fullmatch(text):
+        raise DecodeError(f"{name} is {_excerpt(text)}, not {form.pattern}")
     return text.lower()
-
-
-def _is_hex(text: str) -> bool:
-    if not text.startswith("0x"):
-        return False
-    try:
-        return 2 * len(bytes.fromhex(text[2:])) == len(text) - 2  # fromhex skips blanks
-    except ValueError:
-        return False
 
 
 def _topics(log: Mapping[str, object]) -> list[str]:
     topics = log.get("topics")
     if not isinstance(topics, list) or len(topics) > MAX_TOPICS:
         raise DecodeError(f"topics is {_excerpt(topics)}, not a list of at most {MAX_TOPICS}")
-    return [hex_text({"topics": topic}, "topics", HASH_DIGITS) for topic in topics]
+    for topic in topics:
+        if not isinstance(topic, str) or not HASH.fullmatch(topic):
+            raise DecodeError(f"a topic is {_excerpt(topic)}, not {HASH.pattern}")
+    return [topic.lower() for topic in topics]
 
 
 def _bytes(log: Mapping[str, object], name: str) -> bytes:
     text = log.get(name)
-    if not isinstance(text, str) or not _is_hex(text):
-        raise DecodeError(f"{name} is {_excerpt(text)}, not 0x hex")
-    return bytes.fromhex(text[2:])
+    if isinstance(text, str) and text.startswith("0x"):
+        try:
+            found = bytes.fromhex(text[2:])
+        except ValueError:
+            found = b""
+        if 2 * len(found) == len(text) - 2:  # fromhex skips blanks
+            return found
+    raise DecodeError(f"{name} is {_excerpt(text)}, not 0x hex")
 
 
 def _arguments(layout: Layout, words: bytes, data: bytes) -> dict[str, object]:

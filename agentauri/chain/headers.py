@@ -4,16 +4,17 @@ The filter is a hint in one direction: a block without an address in its filter 
 with it may have none either. Nodes that leave the filter empty say nothing by it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
-from agentauri.chain.decoder import HASH_DIGITS, MAX_TIMESTAMP, hex_text, quantity
+from agentauri.chain.decoder import HASH, MAX_TIMESTAMP, hex_text, quantity
 from agentauri.errors import DecodeError
 from agentauri.models.log import BlockRef
 
-BLOOM_DIGITS = 512
+BLOOM = re.compile(r"0x[0-9a-fA-F]{512}")
 BLOOM_BITS = 2048
 BLOOM_HASHES = 3
 SPARSE_BITS = BLOOM_BITS // 4
@@ -48,10 +49,10 @@ def read_header(answer: object) -> Header:
     bloom = answer.get("logsBloom")
     return Header(
         quantity(answer, "number"),
-        hex_text(answer, "hash", HASH_DIGITS),
-        hex_text(answer, "parentHash", HASH_DIGITS),
+        hex_text(answer, "hash", HASH),
+        hex_text(answer, "parentHash", HASH),
         quantity(answer, "timestamp", MAX_TIMESTAMP),
-        0 if bloom is None else int(hex_text(answer, "logsBloom", BLOOM_DIGITS), 16),
+        0 if bloom is None else int(hex_text(answer, "logsBloom", BLOOM), 16),
     )
 
 

@@ -262,7 +262,7 @@ def _ordered(answer: object) -> tuple[list[Position], list[RawLog]]:
         raise DecodeError(f"eth_getLogs is {type(answer).__name__}, not a list")
     pairs: list[tuple[Position, RawLog]] = []
     for one in answer:
-        if not isinstance(one, Mapping):
+        if not isinstance(one, dict):
             raise DecodeError(f"a log is {type(one).__name__}, not an object")
         if one.get("removed") is True:
             raise DecodeError("a log is marked as removed")
