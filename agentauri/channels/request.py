@@ -19,6 +19,7 @@ from agentauri.channels.signatures import hmac_signer, signed_headers
 from agentauri.channels.templates import plain, render_json, render_text, url_part
 from agentauri.models.action import MASK, SECRET_NAME
 from agentauri.models.delivery import Claimed, DeliveryType
+from agentauri.models.rest_action import METHODS
 from agentauri.models.template import JsonTemplate, Placeholder, Text, parse_json, parse_text
 from agentauri.models.template_names import is_known
 
@@ -40,7 +41,7 @@ class Prepared:
     method: str
     url: URL | Text
     headers: Mapping[str, str]
-    body: JsonTemplate | Text
+    body: JsonTemplate
     has_body_template: bool
     sends_text: bool
     expected: frozenset[int] | None
@@ -84,7 +85,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         headers[name] = value
     codes = config.get("expected_status_codes")
     return Prepared(
-        method=config["method"],
+        method=config.get("method", METHODS[0]),
         url=URL(_quote_literals(config["url"]), encoded=True) if static else text,
         headers=headers,
         body=parse_json(source, is_known),

@@ -47,26 +47,25 @@ class Turns:
 
     def choose(self, may: Callable[[UUID], bool]) -> UUID | None:
         """The next one among those that ``may``, None if none may. It stays first until its deficit is used up."""
-        candidates = 0
-        for _ in range(len(self._ring)):
-            organization = self._ring[0]
-            if may(organization):
-                candidates += 1
-                if self._deficits[organization] > 0:
-                    return organization
-                self._deficits[organization] += QUANTUM_SECONDS
-                if self._deficits[organization] > 0:
-                    return organization
+        for _ in range(len(self._ring) + 1):
+            if not self._ring:
+                return None
+            if self._deficits[self._ring[0]] > 0 and may(self._ring[0]):
+                return self._ring[0]
             self._ring.rotate(-1)
-        return self._leap(may) if candidates else None
+            if may(self._ring[0]):
+                self._deficits[self._ring[0]] = min(self._deficits[self._ring[0]] + QUANTUM_SECONDS, QUANTUM_SECONDS)
+        return self._leap(may)
 
-    def _leap(self, may: Callable[[UUID], bool]) -> UUID:
+    def _leap(self, may: Callable[[UUID], bool]) -> UUID | None:
         """All who may are in debt: do at once the rounds that it takes until the first one is not."""
         able = [organization for organization in self._ring if may(organization)]
-        rounds = 1 + int(min(-self._deficits[organization] for organization in able) / QUANTUM_SECONDS)
+        if not able:
+            return None
+        chosen = max(able, key=self._deficits.__getitem__)
+        rounds = 1 + int(-self._deficits[chosen] / QUANTUM_SECONDS)
         for organization in able:
             self._deficits[organization] += rounds * QUANTUM_SECONDS
-        chosen = next(organization for organization in able if self._deficits[organization] > 0)
         while self._ring[0] != chosen:
             self._ring.rotate(-1)
         return chosen
