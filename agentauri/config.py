@@ -28,10 +28,13 @@ def _check_network(text: str) -> str:
     return text
 
 
-def _check_http_url(text: str) -> str:
-    if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
-        raise ValueError("has to be an http:// or https:// address")
-    return text.rstrip("/")
+def _check_url(*schemes: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if urlsplit(text).scheme not in schemes or not urlsplit(text).hostname:
+            raise ValueError(f"has to be an {' or '.join(f'{scheme}://' for scheme in schemes)} address")
+        return text.rstrip("/")
+
+    return AfterValidator(check)
 
 
 def _check_scheme(*schemes: str) -> AfterValidator:
@@ -44,7 +47,8 @@ def _check_scheme(*schemes: str) -> AfterValidator:
 
 
 Network = Annotated[str, AfterValidator(_check_network)]
-HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+HttpUrl = Annotated[str, _check_url("http", "https")]
+RpcUrl = Annotated[str, _check_url("http", "https", "ws", "wss")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Address = Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40})?$")]
 
@@ -155,8 +159,8 @@ class Chain(Section):
     """A name for people."""
     id: int = Field(ge=1, le=2**63 - 1)
     """The EIP-155 chain id."""
-    rpc_urls: tuple[HttpUrl, ...] = Field(min_length=1)
-    """JSON-RPC providers; with two or more, one takes over when another fails."""
+    rpc_urls: tuple[RpcUrl, ...] = Field(min_length=1)
+    """JSON-RPC providers, one http(s) address at least; with two or more, one takes over when another fails."""
     start_block: int = Field(0, ge=0)
     """The first block that is indexed, when the chain is new here."""
     confirmations: int | None = Field(None, ge=0, le=10_000)
@@ -165,6 +169,8 @@ class Chain(Section):
     """Milliseconds between two looks at the chain's head."""
     max_range_blocks: int = Field(10_000, ge=1, le=1_000_000)
     """Blocks in one eth_getLogs at most; smaller ranges are found by themselves."""
+    requests_per_second: float | None = Field(None, gt=0, le=10_000)
+    """Requests a second to each provider; not set: 50, to a provider on this machine any."""
     identity: Address | None = None
     """Identity registry; not set: the known address of the chain id, empty: not watched."""
     reputation: Address | None = None
@@ -265,6 +271,20 @@ def build(tables: Mapping[str, Any]) -> Settings:
         return Settings.model_validate(tables)
     except ValidationError as error:
         raise ConfigError(config_sources.complaint(Settings, error)) from error
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """The settings as ``build`` takes them and JSON can carry them, secrets in clear: for another process of ours."""
+
+    def reveal(value: Any) -> Any:
+        if isinstance(value, BaseModel):
+            return {name: reveal(inner) for name, inner in value if inner is not None}
+        if isinstance(value, tuple):
+            return [reveal(inner) for inner in value]
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+    tables: dict[str, Any] = reveal(settings)
+    return tables | {"data_dir": str(settings.data_dir)}
 
 
 def _find_secret_key(data_dir: Path) -> str:

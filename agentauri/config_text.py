@@ -25,6 +25,7 @@ CHAIN_EXAMPLE: dict[str, Any] = {
     "id": 31337,
     "rpc_urls": ["http://127.0.0.1:8545"],
     "confirmations": 0,
+    "requests_per_second": 50.0,
 }
 MASKED_URLS = {"rpc_urls"}
 """Providers put the customer's key into the path."""

@@ -72,9 +72,12 @@ STATES: dict[str, State] = {
 }
 
 
-def actor_states(namespace: str = NAMESPACE) -> list[dict[str, Any]]:
-    """Every actor of the path: name, pid, node, state, restarts. Blocks: call it in a thread from async code."""
-    found = list_actors(filters=[("ray_namespace", "=", namespace)], detail=True, limit=1000, timeout=10)
+def actor_states(namespace: str = NAMESPACE, address: str | None = None) -> list[dict[str, Any]]:
+    """Every actor of the path: name, pid, node, state, restarts. Blocks: call it in a thread from async code.
+
+    ``address``: the dashboard's, for a process that has not joined the cluster.
+    """
+    found = list_actors(address, filters=[("ray_namespace", "=", namespace)], detail=True, limit=1000, timeout=10)
     rows = [
         {
             "name": one.name,

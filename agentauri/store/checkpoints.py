@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from agentauri.errors import Fenced, StartError
 from agentauri.store.database import Connection
@@ -154,7 +155,10 @@ async def identity(connection: Connection) -> str:
 
 async def check_redis(redis: "Redis") -> None:
     """Refuse a Redis that may evict checkpoints (protocol P16). Raises StartError with the remedy."""
-    policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
+    try:
+        policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
+    except (RedisError, OSError) as error:
+        raise StartError(f"Redis cannot be used ({error}); check REDIS_URL and the server.") from error
     if policy != "noeviction":
         raise StartError(f"Redis has maxmemory-policy = {policy}; set it to noeviction (REDIS_URL).")
 

@@ -37,6 +37,11 @@ class ListenerStatus:
     lag: int
 
 
+async def is_migrated(connection: Connection) -> bool:
+    """Whether the schema is there at all."""
+    return bool(await connection.fetchval("SELECT to_regclass('deliveries') IS NOT NULL"))
+
+
 async def list_chains(connection: Connection) -> list[ChainStatus]:
     """Every chain that was ever watched, by id."""
     rows = await connection.fetch(

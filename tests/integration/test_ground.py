@@ -4,8 +4,8 @@ import time
 
 import redis.asyncio
 
+from agentauri.demo.anvil import Anvil
 from agentauri.store.database import Pool
-from tests.support.anvil import Anvil
 
 
 async def test_database_is_migrated_and_empty(pool: Pool) -> None:

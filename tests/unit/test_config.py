@@ -78,7 +78,7 @@ def test_empty_variable_counts_as_not_set() -> None:
         ({"AGENTAURI_OUTBOUND__ALLOWED_NETWORKS": '["300.1.1.1"]'}, "allowed_networks.0: '300.1.1.1'"),
         ({"AGENTAURI_ACTORS__DELIVERERS_MIN": "9"}, "deliverers_min is above deliverers_max"),
         ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 1, "rpc_url": ["http://a"]}]'}, "did you mean chains.rpc_urls?"),
-        ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 1, "rpc_urls": ["file:///a"]}]'}, "http:// or https://"),
+        ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 1, "rpc_urls": ["file:///a"]}]'}, "http:// or https:// or ws://"),
         ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 0, "rpc_urls": ["http://a"]}]'}, "chains.0.id"),
     ],
 )

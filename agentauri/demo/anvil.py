@@ -1,10 +1,9 @@
-"""A real EVM node of a test's own: anvil from the pinned npm packages, on a free port, one block a transaction.
+"""A real EVM node on this machine: anvil of the pinned npm packages, on a free loopback port, one block a transaction.
 
-Guarantees that the node dies with the test run. Does not deploy anything.
+Guarantees that the node dies with whoever started it. Deploys nothing (emitter.py does).
 """
 
 import json
-import os
 import platform
 import signal
 import socket
@@ -57,23 +56,13 @@ def missing() -> str | None:
     return f"no anvil at {binary().relative_to(ROOT)}; run make install with npm present"
 
 
-def required() -> bool:
-    """Whether a missing node is a failure rather than a skip."""
-    return os.environ.get("REQUIRE_EVM") == "1" or os.environ.get("CI") == "true"
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[Anvil]:
-    """A node until the end of the block; its log lands in ``folder``. ``arguments`` are anvil's own options."""
-    port, log = free_port(), folder / "anvil.log"
+    """A node until the end of the block; its log lands in ``folder``. ``arguments`` are anvil's own options.
+
+    Raises StartError when it does not come up.
+    """
+    port, log = _free_port(), folder / "anvil.log"
     options = ["--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID), "--silent", *arguments]
     child = processes.start([binary(), *options], folder=folder, log=log, death_signal=signal.SIGKILL)
     try:
@@ -81,6 +70,13 @@ def running(folder: Path, *arguments: str) -> Iterator[Anvil]:
         yield Anvil(f"http://127.0.0.1:{port}", child.pid)
     finally:
         processes.stop(child, signal.SIGTERM, seconds=STOP_SECONDS)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _listens(port: int) -> bool:

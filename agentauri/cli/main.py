@@ -1,0 +1,141 @@
+"""The ``agentauri`` command: what it accepts, and one clear line for what goes wrong.
+
+Every command imports what it needs when it runs, so ``--help`` and ``decode`` come at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentauri import __version__
+from agentauri.cli import console
+from agentauri.errors import AgentAuriError
+
+if TYPE_CHECKING:
+    from agentauri.config import Settings
+
+INTERRUPTED = 130
+"""What shells expect of a command that Ctrl-C ended."""
+
+app = typer.Typer(
+    name="agentauri",
+    help="Triggers over the ERC-8004 agent registries, on any EVM chain.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+configuration = typer.Typer(
+    name="config", help="Settings: what is in effect, and an example of all.", no_args_is_help=True
+)
+app.add_typer(configuration)
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="Settings file; else agentauri.toml here, if there is one.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+def main() -> None:
+    """Run a command; an error that we raise on purpose becomes one line and exit status 1."""
+    try:
+        app()
+    except AgentAuriError as error:
+        console.fail(error.message)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _settings(file: Path | None, *, make_secret_key: bool = False) -> "Settings":
+    from agentauri import config, logs
+
+    settings = config.load(file, make_secret_key=make_secret_key)
+    logs.setup(level=settings.log.level, json=settings.environment == "production")
+    return settings
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    return None
+
+
+@app.command()
+def up(config: ConfigFile = None) -> None:
+    """Run the service here until Ctrl-C: stores (embedded unless configured), Ray, API and actors."""
+    from agentauri.cli.up import up as run
+
+    run(_settings(config, make_secret_key=True))
+
+
+@app.command()
+def migrate(config: ConfigFile = None) -> None:
+    """Bring the database's schema up to date."""
+    from agentauri.cli.migrate import migrate as run
+
+    run(_settings(config))
+
+
+@app.command()
+def status(config: ConfigFile = None, json: AsJson = False) -> None:
+    """Show actors, chains, the log and deliveries of the service that runs here."""
+    from agentauri.cli.status import show
+
+    show(_settings(config), as_json=json)
+
+
+@app.command()
+def decode(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help='Logs: an eth_getLogs answer, or an object with "logs" and "addresses"; - reads standard input.'
+        ),
+    ],
+    chain_id: Annotated[int, typer.Option(min=1, help="The chain that the logs are of.")] = 1,
+) -> None:
+    """Print the events of logs, one JSON object a line."""
+    from agentauri.cli.decode import decode as run
+
+    if not run(file, chain_id):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(config: ConfigFile = None) -> None:
+    """Check whether this machine and these settings can run the service."""
+    from agentauri.cli.doctor import doctor as run
+
+    if not run(_settings(config)):
+        raise typer.Exit(1)
+
+
+@configuration.command("show")
+def config_show(config: ConfigFile = None) -> None:
+    """Print the settings in effect, secrets masked."""
+    from agentauri import config_text
+
+    typer.echo(config_text.show(_settings(config)), nl=False)
+
+
+@configuration.command("example")
+def config_example() -> None:
+    """Print a commented file with every setting."""
+    from agentauri import config_text
+
+    typer.echo(config_text.example(), nl=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Ports that have to be free before anything is started, and who holds one that is not."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psutil
+
+from agentauri.config import Settings
+from agentauri.errors import StartError
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A port that the service will listen on, and the variable that moves it."""
+
+    host: str
+    port: int
+    variable: str
+
+
+def wanted(settings: Settings) -> Iterator[Wanted]:
+    """The ports of these settings that others may hold."""
+    yield Wanted(settings.http.host, settings.http.port, "AGENTAURI_HTTP__PORT")
+    if not settings.ray.address:
+        yield Wanted("127.0.0.1", settings.ray.dashboard_port, "AGENTAURI_RAY__DASHBOARD_PORT")
+
+
+def check(settings: Settings) -> None:
+    """Raise StartError for the first port that is taken: by whom, and what to do."""
+    for one in wanted(settings):
+        if (reason := why_not(one)) is not None:
+            raise StartError(reason)
+
+
+def why_not(one: Wanted) -> str | None:
+    """Why the port cannot be listened on, with the remedy; None when it can."""
+    family = socket.AF_INET6 if ":" in one.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((one.host, one.port))
+            return None
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"port {one.port} is taken{_holder(one.port)}; stop that, or set {one.variable} to a free port."
+            return f"port {one.port} of {one.host} cannot be used ({error.strerror}); change {one.variable}."
+
+
+def _holder(port: int) -> str:
+    """Who listens on the port, as far as we may see."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except psutil.Error:
+        return ""  # macOS shows this to root alone
+    return ""
