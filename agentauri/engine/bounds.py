@@ -108,7 +108,8 @@ class Ranges(Generic[T]):
 
 
 def _cells(low: Number, high: Number) -> tuple[int, range]:
-    first, last = float(low), float(high)
+    first = float(low)
+    last = max(first, float(high))
     level = frexp(last - first)[1] if last > first else LEAST_LEVEL
     level = min(max(level + level % 2, LEAST_LEVEL), MOST_LEVEL)
     size = 2.0**level

@@ -13,7 +13,7 @@ from uuid import UUID
 from agentauri.engine.compile import compile_test
 from agentauri.engine.index import TriggerIndex
 from agentauri.engine.narrow import find_place
-from agentauri.engine.plan import Changes, Firing, Memory, Plan, kinds_of_slots
+from agentauri.engine.plan import Changes, Firing, Memory, Plan, slot_names
 from agentauri.engine.stateful import Slot
 from agentauri.models.event import Event
 from agentauri.models.trigger import TriggerDefinition
@@ -76,11 +76,11 @@ class PartitionEvaluator:
         definition = TriggerDefinition.from_json(stored)
         if definition.id != trigger_id:
             raise ValueError(f"the definition is that of trigger {definition.id}")
-        slots = {}
-        for name, kind in kinds_of_slots(definition).items():
+        names, slots = slot_names(definition), {}
+        for name, kind in names.kinds(definition).items():
             prefix = f"{trigger_id.hex}:{name}:"
             slots[name] = known.get(prefix) or Slot(prefix, kind)
-        memory = Memory(definition, slots, self._changes_of(partition)) if slots else None
+        memory = Memory(definition, names, slots, self._changes_of(partition)) if slots else None
         place, tests = find_place(definition)
         plan = Plan(definition, partition, place, compile_test(tests), memory)
         self._plans[trigger_id] = plan

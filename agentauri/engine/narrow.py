@@ -6,11 +6,12 @@ where a place is crowded; they stay tests. A place may offer a trigger an event 
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from agentauri.engine.compile import known_values
+from agentauri.engine.compile import TESTS_SHARED, known_values
 from agentauri.models.condition import Condition, GroupConfig, GroupMode
 from agentauri.models.fields import NUMERIC, Field, Kind
 from agentauri.models.operators import Operator
@@ -143,4 +144,10 @@ def _bounds(conditions: Sequence[Condition]) -> Bounds | None:
         elif one.operator in (Operator.GT, Operator.GTE):
             low = value if bounds.low is None else max(bounds.low, value)
             found[target.name] = bounds._replace(low=low)
-    return min(found.values(), key=lambda one: (one.low is None) + (one.high is None), default=None)
+    best = min(found.values(), key=lambda one: (one.low is None) + (one.high is None), default=None)
+    return None if best is None else _shared(best)
+
+
+@lru_cache(maxsize=TESTS_SHARED)
+def _shared(bounds: Bounds) -> Bounds:
+    return bounds

@@ -42,6 +42,12 @@ class SlotNames(NamedTuple):
     held: str | None
     cooled: str | None
 
+    def kinds(self, definition: TriggerDefinition) -> dict[str, type[State]]:
+        """The names with what each slot keeps; empty for a trigger that remembers nothing."""
+        stateful = [one for one in definition.conditions if one.is_stateful]
+        kinds = {name: kind_of(one) for name, one in zip(self.parts, stateful, strict=True)}
+        return kinds | {name: Mark for name in (self.held, self.cooled) if name is not None}
+
 
 Changes = set[tuple[Slot, str]]
 """Slots and groups whose state was touched."""
@@ -52,9 +58,10 @@ class Memory:
 
     __slots__ = ("_changes", "_cooldown_seconds", "_cooled", "_group", "_held", "_parts")
 
-    def __init__(self, definition: TriggerDefinition, slots: Mapping[str, Slot], changes: Changes) -> None:
-        """``slots`` are those of ``kinds_of_slots``, by name; what is touched is added to ``changes``."""
-        names = slot_names(definition)
+    def __init__(
+        self, definition: TriggerDefinition, names: SlotNames, slots: Mapping[str, Slot], changes: Changes
+    ) -> None:
+        """``slots`` has one for each of ``names``; what is touched is added to ``changes``."""
         stateful = [(index, one) for index, one in enumerate(definition.conditions) if one.is_stateful]
         self._parts: tuple[Part, ...] = tuple(
             make_part(index, slots[name], one) for (index, one), name in zip(stateful, names.parts, strict=True)
@@ -138,6 +145,8 @@ def _group_by(definition: TriggerDefinition) -> GroupBy:
 
 def slot_names(definition: TriggerDefinition) -> SlotNames:
     """The names of a trigger's slots: equal in two versions exactly where state goes over from one to the other."""
+    if not definition.is_stateful:  # on_change needs a stateful condition, so a cool-down is all that can be
+        return SlotNames((), None, _cooled_name(definition))
     inputs = [definition.chain_id, definition.registry]
     filters = [_canonical(one) for one in definition.conditions if not one.is_stateful]
     context = orjson.dumps([inputs, sorted(filters)])
@@ -147,16 +156,11 @@ def slot_names(definition: TriggerDefinition) -> SlotNames:
             name = _digest(context + _canonical(condition).encode())
             parts.append(f"{name}-{sum(one.startswith(name) for one in parts)}")
     held = f"held-{_digest(orjson.dumps(sorted(parts)))}" if definition.fire is Fire.ON_CHANGE else None
-    cooled = f"cooled-{_digest(orjson.dumps(_group_by(definition)))}" if definition.cooldown_seconds else None
-    return SlotNames(tuple(parts), held, cooled)
+    return SlotNames(tuple(parts), held, _cooled_name(definition))
 
 
-def kinds_of_slots(definition: TriggerDefinition) -> dict[str, type[State]]:
-    """The trigger's slots by name, and what each keeps; empty for a trigger that remembers nothing."""
-    names = slot_names(definition)
-    stateful = [one for one in definition.conditions if one.is_stateful]
-    kinds = {name: kind_of(one) for name, one in zip(names.parts, stateful, strict=True)}
-    return kinds | {name: Mark for name in (names.held, names.cooled) if name is not None}
+def _cooled_name(definition: TriggerDefinition) -> str | None:
+    return f"cooled-{_digest(orjson.dumps(_group_by(definition)))}" if definition.cooldown_seconds else None
 
 
 def _digest(data: bytes) -> str:
@@ -166,13 +170,12 @@ def _digest(data: bytes) -> str:
 def _canonical(condition: Condition) -> str:
     """A condition as text, equal where it means the same: ids, aliases, order and thresholds of state left out."""
     target, config = condition.target, condition.config
-    wire = condition.wire()
     if isinstance(config, GroupConfig):
         return _text(["group", config.mode, sorted(_canonical(one) for one in config.conditions)])
     name = None if target is None else target.name
     if condition.is_stateful:
         return _text([condition.type, name, config.wire() | {"group_by": condition.group_by}])
-    return _text([condition.type, name, condition.operator, wire["value"], config.wire()])
+    return _text([condition.type, name, condition.operator, str(condition.value), condition.ignore_case])
 
 
 def _text(value: object) -> str:

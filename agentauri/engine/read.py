@@ -25,7 +25,7 @@ MAX_GROUP_TEXT = 128
 """Characters; longer text goes into a group's name as its hash."""
 
 NUMBERS_KEPT = 1 << 14
-LARGEST_INTEGER = 10**MAX_NUMBER_EXPONENT
+INTEGER_LIMIT = 10 ** (MAX_NUMBER_EXPONENT + 1)
 
 Read = Callable[[Event], object]
 ReadNumber = Callable[[Event], Number | None]
@@ -75,7 +75,7 @@ def _exact(event: Event, name: str) -> Number | None:
     except (ValueError, RecursionError):
         return None
     if type(value) is int:
-        return value if abs(value) < LARGEST_INTEGER else None
+        return value if abs(value) < INTEGER_LIMIT else None
     return exact_number(value) if type(value) is str else None
 
 
