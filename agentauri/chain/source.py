@@ -168,13 +168,16 @@ class Source:
     async def _settle(
         self, provider: Provider, headers: Sequence[Header], silent: Sequence[Header], positions: Sequence[Position]
     ) -> None:
-        """Filters claim logs that did not come: ask another provider, or look into the blocks themselves."""
-        if self._providers.usable(avoid=[provider]):
+        """Filters claim logs that did not come: ask another provider, or look into the blocks themselves.
+
+        A full filter claims anything; alone with one provider, all that is left then is to ask it once more.
+        """
+        others = self._providers.usable(avoid=[provider])
+        if others or not all(header.sparse for header in silent):
             there = {header.hash for header in headers}
             await self._ask_again(provider, positions, headers[0].number, headers[-1].number, there)
-            return
         for header in silent:
-            if header.sparse:
+            if header.sparse and not others:
                 await self._look_into(provider, header, positions)
 
     async def _ask_again(

@@ -4,17 +4,21 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(check: Callable[[], Awaitable[T] | T], *, seconds: float = 15.0, pause: float = 0.02) -> T:
+@overload
+async def eventually(check: Callable[[], Awaitable[T | None]], *, seconds: float = ..., pause: float = ...) -> T: ...
+@overload
+async def eventually(check: Callable[[], T | None], *, seconds: float = ..., pause: float = ...) -> T: ...
+async def eventually(check: Callable[[], Any], *, seconds: float = 15.0, pause: float = 0.02) -> Any:
     """The first truthy answer of ``check``. Fails with its last answer after ``seconds``."""
     until = time.monotonic() + seconds
     while True:
         answer = check()
-        value: T = await answer if inspect.isawaitable(answer) else answer
+        value = await answer if inspect.isawaitable(answer) else answer
         if value:
             return value
         if time.monotonic() > until:
