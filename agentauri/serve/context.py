@@ -44,7 +44,8 @@ class Context:
 async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]:
     """Open everything; close it in the opposite order. Raises StartError when the database cannot be reached."""
     vault = Vault(settings.secret_key.get_secret_value())
-    pool = await open_pool(settings.stores.database_url.get_secret_value(), size=POOL_SIZE, name="api")
+    url = settings.stores.database_url.get_secret_value()
+    pool = await open_pool(url, size=POOL_SIZE, name="api", reset=False)
     redis = RedisProbe(settings.stores.redis_url.get_secret_value())
     passwords = Passwords(cost=cost)
     keys = Keys(pool, vault, issuer=settings.public_url)
@@ -75,8 +76,8 @@ def set_context(app: FastAPI, context: Context) -> None:
     app.state.context = context
 
 
-def get_context(request: Request) -> Context:
-    """The context of the application that serves ``request``."""
+async def get_context(request: Request) -> Context:
+    """The context of the application that serves ``request``; async, or FastAPI would ask a thread for it."""
     context: Context = request.app.state.context
     return context
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal
+from agentauri.serve import API
 from agentauri.serve.answers import Json, one
 from agentauri.serve.auth import service
 from agentauri.serve.auth.schemas import LoginBody, RegisterBody, RegisteredAnswer, TokensAnswer, UserAnswer
@@ -14,7 +15,7 @@ from agentauri.serve.openapi import errors
 from agentauri.serve.principal import require
 from agentauri.serve.reading import Route
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=Route)
+router = APIRouter(prefix=f"{API}/auth", tags=["auth"], route_class=Route)
 
 
 def _secret(answer: Json) -> Json:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
+from agentauri.serve import API
 from agentauri.serve.answers import continued, one
 from agentauri.serve.context import In
 from agentauri.serve.deliveries import schemas
@@ -14,7 +15,7 @@ from agentauri.serve.principal import require
 from agentauri.serve.schemas import DEFAULT_LIMIT, Cursor, Id, Limit, Since, Until
 from agentauri.store import deliveries
 
-router = APIRouter(prefix="/deliveries", tags=["deliveries"])
+router = APIRouter(prefix=f"{API}/deliveries", tags=["deliveries"])
 Reader = Annotated[Principal, require(Scope.DELIVERIES_READ)]
 
 

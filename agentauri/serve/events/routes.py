@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.models.event import public_value
+from agentauri.serve import API
 from agentauri.serve.answers import continued, one
 from agentauri.serve.context import In
 from agentauri.serve.events import schemas
@@ -14,14 +15,14 @@ from agentauri.serve.principal import require
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Since, Until
 from agentauri.store.event_reads import Filter, Found, get_event, list_events
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = APIRouter(prefix=f"{API}/events", tags=["events"])
 Reader = Annotated[Principal, require(Scope.EVENTS_READ)]
 ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"example": {"data": schemas.EXAMPLE_EVENT}}}}
 }
 
 
-def read_filter(
+async def read_filter(
     chain_id: schemas.ChainId = None,
     registry: schemas.RegistryFilter = None,
     event_type: schemas.EventType = None,

@@ -3,11 +3,12 @@
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from agentauri.serve import API
 from agentauri.serve.answers import Json
 from agentauri.serve.context import In
 from agentauri.serve.system.schemas import Alive, Health, Ready
 
-router = APIRouter(tags=["system"])
+router = APIRouter(prefix=API, tags=["system"])
 ALIVE = b'{"status":"alive"}'
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
+from agentauri.serve import API
 from agentauri.serve.answers import counted, nothing, one
 from agentauri.serve.context import In
 from agentauri.serve.principal import require
@@ -24,7 +25,7 @@ from agentauri.serve.triggers.schemas import (
 )
 from agentauri.store.triggers import Filter
 
-router = APIRouter(prefix="/triggers", tags=["triggers"], route_class=Route)
+router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"], route_class=Route)
 Reader = Annotated[Principal, require(Scope.TRIGGERS_READ)]
 Writer = Annotated[Principal, require(Scope.TRIGGERS_WRITE)]
 

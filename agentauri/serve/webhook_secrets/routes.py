@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
+from agentauri.serve import API
 from agentauri.serve.answers import counted, nothing, one
 from agentauri.serve.context import In
 from agentauri.serve.openapi import errors
@@ -15,7 +16,7 @@ from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
 from agentauri.serve.webhook_secrets.schemas import NewWebhookSecretAnswer, WebhookSecretList
 from agentauri.store import webhook_secrets
 
-router = APIRouter(prefix="/webhook-secrets", tags=["webhook-secrets"])
+router = APIRouter(prefix=f"{API}/webhook-secrets", tags=["webhook-secrets"])
 Reader = Annotated[Principal, require(Scope.ORGANIZATION_READ)]
 Admin = Annotated[Principal, require(Scope.ORGANIZATION_WRITE)]
 

@@ -1,0 +1,92 @@
+"""The two Serve applications: ``api`` answers HTTP, ``control`` keeps the actors of the path alive.
+
+Replica classes stay undecorated and are wrapped here, so that a replica which is started again has the code of its
+module. Every limit of a deployment is set: how much is under way and in line before 503, how a new version takes over,
+how long a stopping replica may take.
+"""
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve import RunTarget
+
+from agentauri import logs
+from agentauri.actors import tasks
+from agentauri.actors.supervisor import Supervisor
+from agentauri.config import Settings
+from agentauri.serve.app import create_app
+
+API_REPLICAS = 1
+"""One process keeps one core busy; the actors of the path need the other."""
+API_REPLICA_CPUS = 0.2
+CONTROL_REPLICA_CPUS = 0.1
+"""Shares for placing replicas, not limits."""
+MAX_ONGOING_REQUESTS = 256
+MAX_QUEUED_REQUESTS = 512
+STOP_SECONDS = 5.0
+STOP_POLL_SECONDS = 0.1
+HEALTH_PERIOD_SECONDS = 5.0
+HEALTH_TIMEOUT_SECONDS = 10.0
+SURGE_PERCENT = 100
+"""A new version stands beside the old one until it is ready."""
+
+
+def _set_up_logs(settings: Settings) -> None:
+    logs.setup(level=settings.log.level, json=settings.environment == "production")
+
+
+class ApiReplica:
+    """Builds the HTTP application in the replica's own process."""
+
+    def __init__(self, settings: Settings) -> None:
+        _set_up_logs(settings)
+        self._settings = settings
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """What Serve calls for the application."""
+        return create_app(self._settings)
+
+
+class ControlReplica:
+    """Holds the Supervisor. A Supervisor that does not start makes the replica unhealthy, and Serve replaces it."""
+
+    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits constructors
+        _set_up_logs(settings)
+        self._starting = tasks.spawn(Supervisor(settings).start(), name="start supervisor")
+
+    async def check_health(self) -> None:
+        """Raise what the start of the Supervisor raised, if it did."""
+        if self._starting.done():
+            self._starting.result()
+
+
+def deploy(settings: Settings) -> None:
+    """Run both applications, and return when they do. Raises RuntimeError when one cannot be deployed."""
+    api = serve.deployment(
+        name="Api",
+        num_replicas=API_REPLICAS,
+        ray_actor_options={"num_cpus": API_REPLICA_CPUS},
+        max_ongoing_requests=MAX_ONGOING_REQUESTS,
+        max_queued_requests=MAX_QUEUED_REQUESTS,
+        max_surge_percent=SURGE_PERCENT,
+        graceful_shutdown_timeout_s=STOP_SECONDS,
+        graceful_shutdown_wait_loop_s=STOP_POLL_SECONDS,
+        health_check_period_s=HEALTH_PERIOD_SECONDS,
+        health_check_timeout_s=HEALTH_TIMEOUT_SECONDS,
+    )(serve.ingress()(ApiReplica))
+    control = serve.deployment(
+        name="Control",
+        num_replicas=1,
+        ray_actor_options={"num_cpus": CONTROL_REPLICA_CPUS},
+        max_ongoing_requests=MAX_ONGOING_REQUESTS,
+        max_queued_requests=MAX_QUEUED_REQUESTS,
+        graceful_shutdown_timeout_s=STOP_SECONDS,
+        graceful_shutdown_wait_loop_s=STOP_POLL_SECONDS,
+        health_check_period_s=HEALTH_PERIOD_SECONDS,
+        health_check_timeout_s=HEALTH_TIMEOUT_SECONDS,
+    )(ControlReplica)
+    serve.run_many(
+        [
+            RunTarget(control.bind(settings), name="control", route_prefix=None),
+            RunTarget(api.bind(settings), name="api", route_prefix="/"),
+        ]
+    )
