@@ -6,6 +6,7 @@ hold: no U+0000, no lone surrogates. Everything else about a body is its schema'
 
 import json
 from collections.abc import Callable, Coroutine
+from math import isinf
 from typing import Any, NoReturn
 
 from fastapi import Request
@@ -23,7 +24,7 @@ WRONG_TYPE = "send the body as JSON with `Content-Type: application/json`."
 def parse_body(raw: bytes) -> Any:
     """The JSON value of a body. Raises InvalidRequest that says where it is wrong."""
     try:
-        value = json.loads(raw.decode(), parse_constant=_refuse_constant)
+        value = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         _refuse(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.")
     except UnicodeDecodeError:
@@ -39,12 +40,19 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError(text)
+    return number
+
+
 def _refuse(detail: str, pointer: str = "") -> NoReturn:
     raise InvalidRequest(f"{pointer} {detail}" if pointer else detail, [(pointer, detail)])
 
 
 def _check(value: Any, pointer: str, depth: int) -> None:
-    if depth > MAX_DEPTH:
+    if depth == MAX_DEPTH and isinstance(value, dict | list):
         _refuse(f"the body is nested deeper than {MAX_DEPTH} levels.")
     match value:
         case str():

@@ -1,0 +1,80 @@
+"""Passwords: what is refused, and hashing that is bounded and blind to whether a user exists."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentauri.accounts.passwords import PRODUCTION, Cost, Passwords, find_weakness
+from agentauri.errors import Unavailable
+
+CHEAP = Cost(memory_kib=64, iterations=1)
+GOOD = "correct-horse-battery-staple"
+
+
+@pytest.fixture
+def passwords() -> Iterator[Passwords]:
+    made = Passwords(cost=CHEAP, threads=1, max_waiting=2)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("password", "word"),
+    [
+        ("short-one", "12 to 128"),
+        ("x" * 129, "12 to 128"),
+        ("my-ADA.LOVELACE-is-here-9", "user name"),
+        ("quite-ada@example.com-odd", "e-mail"),
+        ("passwordpassword", "guess"),
+        ("aaaaaaaaaaaaaaaaaaaaaaaa", "guess"),
+        ("qwertyuiop123", "guess"),
+    ],
+)
+def test_a_weak_password_is_told_why(password: str, word: str) -> None:
+    found = find_weakness(password, username="ada.lovelace", email="ada@example.com")
+    assert found is not None
+    assert word in found
+
+
+@pytest.mark.parametrize("password", [GOOD, GOOD * 4, "Ünïcödé-ist-auch-gut-9", "Xk9$vQ2!mLp7"])
+def test_a_good_password_passes(password: str) -> None:
+    assert find_weakness(password, username="ab", email="x@example.com") is None
+
+
+@given(password=st.text(max_size=140), username=st.text(max_size=20), email=st.text(max_size=20))
+def test_any_text_is_judged_without_an_error(password: str, username: str, email: str) -> None:
+    found = find_weakness(password, username=username, email=email)
+    assert found is None or found.endswith(".")
+
+
+async def test_only_the_right_password_verifies(passwords: Passwords) -> None:
+    stored = await passwords.hash(GOOD)
+    assert await passwords.verify(stored, GOOD)
+    assert not await passwords.verify(stored, GOOD + "x")
+    assert not await passwords.verify("no hash at all", GOOD)
+
+
+async def test_an_unknown_user_is_never_right_not_even_with_the_dummys_password(passwords: Passwords) -> None:
+    assert not await passwords.verify(None, GOOD)
+    assert not await passwords.verify(None, "nobody's password")
+
+
+async def test_a_hash_of_other_parameters_is_to_be_renewed(passwords: Passwords) -> None:
+    stored = await passwords.hash(GOOD)
+    assert not passwords.is_outdated(stored)
+    stronger = Passwords(cost=Cost(memory_kib=64, iterations=2))
+    assert stronger.is_outdated(stored)
+    stronger.close()
+
+
+async def test_a_line_that_is_too_long_is_refused(passwords: Passwords) -> None:
+    answers = await asyncio.gather(*(passwords.hash(GOOD) for _ in range(4)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [str, str, Unavailable, Unavailable]
+    assert await passwords.hash(GOOD)
+
+
+def test_the_cost_of_production_is_the_one_that_was_promised() -> None:
+    assert (PRODUCTION.memory_kib, PRODUCTION.iterations, PRODUCTION.lanes) == (19 * 1024, 2, 1)

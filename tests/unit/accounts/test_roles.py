@@ -1,0 +1,43 @@
+"""Roles reach what stands at or below them."""
+
+from uuid import uuid4
+
+import pytest
+
+from agentauri.accounts.roles import LEAST_ROLE, SCOPES, Principal, Role, Scope
+from agentauri.errors import Forbidden
+from agentauri.models.ids import OrganizationId, UserId
+
+
+def principal(role: Role, scopes: frozenset[Scope] | None = None) -> Principal:
+    return Principal(UserId(uuid4()), OrganizationId(uuid4()), role, SCOPES[role] if scopes is None else scopes)
+
+
+def test_every_scope_has_a_least_role_and_roles_only_add() -> None:
+    assert set(LEAST_ROLE) == set(Scope)
+    assert SCOPES[Role.VIEWER] < SCOPES[Role.MEMBER] < SCOPES[Role.ADMIN] < SCOPES[Role.OWNER] == set(Scope)
+
+
+@pytest.mark.parametrize(
+    ("role", "scope", "least", "allowed"),
+    [
+        (Role.VIEWER, Scope.TRIGGERS_READ, None, True),
+        (Role.VIEWER, Scope.TRIGGERS_WRITE, None, False),
+        (Role.MEMBER, Scope.TRIGGERS_WRITE, None, True),
+        (Role.MEMBER, Scope.ORGANIZATION_WRITE, None, False),
+        (Role.ADMIN, Scope.ORGANIZATION_WRITE, None, True),
+        (Role.ADMIN, Scope.ORGANIZATION_WRITE, Role.OWNER, False),
+        (Role.OWNER, Scope.ORGANIZATION_WRITE, Role.OWNER, True),
+    ],
+)
+def test_a_role_reaches_what_the_table_says(role: Role, scope: Scope, least: Role | None, allowed: bool) -> None:
+    if allowed:
+        principal(role).require(scope, least)
+    else:
+        with pytest.raises(Forbidden, match=role):
+            principal(role).require(scope, least)
+
+
+def test_scopes_narrow_what_a_role_may() -> None:
+    with pytest.raises(Forbidden, match="triggers:write"):
+        principal(Role.OWNER, frozenset({Scope.TRIGGERS_READ})).require(Scope.TRIGGERS_WRITE)

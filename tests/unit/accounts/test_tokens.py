@@ -1,0 +1,95 @@
+"""Access tokens: what they say comes back, what is wrong is refused, and two keys are always alive."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentauri.accounts.tokens import (
+    ACCESS_SECONDS,
+    KEY_SIGNS_FOR,
+    LEEWAY_SECONDS,
+    AccessTokens,
+    keys_to_make,
+    make_key,
+    make_refresh_token,
+    refresh_hash,
+)
+from agentauri.errors import Unauthenticated
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ISSUER = "https://agentauri.example"
+KEYS = [make_key(NOW - timedelta(days=1)), make_key(NOW + timedelta(days=29))]
+TOKENS = AccessTokens(KEYS, issuer=ISSUER, audience=ISSUER)
+
+
+def test_what_is_issued_verifies_to_the_same_claims() -> None:
+    user, session = uuid4(), uuid4()
+    claims = TOKENS.verify(TOKENS.issue(user, session, NOW), NOW)
+    assert (claims.user_id, claims.session_id) == (user, session)
+    assert claims.expires_at == int(NOW.timestamp()) + ACCESS_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("seconds", "valid"),
+    [
+        (ACCESS_SECONDS + LEEWAY_SECONDS - 1, True),
+        (ACCESS_SECONDS + LEEWAY_SECONDS, False),
+        (-LEEWAY_SECONDS, True),
+        (-LEEWAY_SECONDS - 1, False),
+    ],
+)
+def test_a_token_lives_for_its_minutes_and_the_leeway(seconds: int, valid: bool) -> None:
+    token = TOKENS.issue(uuid4(), uuid4(), NOW)
+    if valid:
+        TOKENS.verify(token, NOW + timedelta(seconds=seconds))
+    else:
+        with pytest.raises(Unauthenticated):
+            TOKENS.verify(token, NOW + timedelta(seconds=seconds))
+
+
+def test_a_token_outlives_its_keys_time_to_sign_but_not_the_key() -> None:
+    end = KEYS[0].signs_until
+    token = TOKENS.issue(uuid4(), uuid4(), end - timedelta(seconds=1))
+    TOKENS.verify(token, end + timedelta(minutes=14))
+    assert KEYS[0].expires_at > end + timedelta(seconds=ACCESS_SECONDS + LEEWAY_SECONDS)
+    with pytest.raises(Unauthenticated):
+        TOKENS.verify(token, KEYS[0].expires_at)
+
+
+def test_the_next_key_signs_from_its_time_on() -> None:
+    before, after = (TOKENS.issue(uuid4(), uuid4(), NOW + timedelta(days=days)) for days in (28, 30))
+    only_first = AccessTokens(KEYS[:1], issuer=ISSUER, audience=ISSUER)
+    assert not only_first.is_of_unknown_key(before)
+    assert only_first.is_of_unknown_key(after)
+
+
+@given(text=st.text(max_size=80))
+def test_no_text_is_taken_for_a_token_or_breaks_anything(text: str) -> None:
+    assert not TOKENS.is_of_unknown_key(text) or "." in text
+    with pytest.raises(Unauthenticated):
+        TOKENS.verify(text, NOW)
+
+
+@given(days=st.lists(st.integers(0, 40), max_size=40))
+def test_one_key_signs_and_the_next_is_there_whenever_one_looks(days: list[int]) -> None:
+    now, windows = NOW, list[tuple[datetime, datetime]]()
+    for step in days:
+        now += timedelta(days=step)
+        windows += [(start, start + KEY_SIGNS_FOR) for start in keys_to_make(windows, now)]
+        signing = [window for window in windows if window[0] <= now < window[1]]
+        coming = [window for window in windows if window[0] > now]
+        assert (len(signing), len(coming)) == (1, 1)
+        assert coming[0][0] == signing[0][1]
+        assert keys_to_make(windows, now) == []
+
+
+def test_a_refresh_token_is_long_random_and_stored_as_its_hash() -> None:
+    (one, stored), (other, _) = make_refresh_token(), make_refresh_token()
+    assert one.startswith("aurr_")
+    assert len(one) == len("aurr_") + 43
+    assert one != other
+    assert stored == refresh_hash(one)
+    assert len(stored) == 32
