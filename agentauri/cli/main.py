@@ -96,6 +96,23 @@ def status(config: ConfigFile = None, json: AsJson = False) -> None:
 
 
 @app.command()
+def simulate(
+    config: ConfigFile = None,
+    rate: Annotated[float, typer.Option(min=0, help="Events a second; 0: as fast as the database takes them.")] = 10.0,
+    count: Annotated[int | None, typer.Option(min=1, help="Events in all; without it, until Ctrl-C.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 1,
+    chain_id: Annotated[
+        int, typer.Option(min=1, help="The chain they are said to be of; none that is indexed.")
+    ] = 1337,
+) -> None:
+    """Write realistic ERC-8004 events into the log of the service that runs here."""
+    from agentauri.cli.simulate import Order
+    from agentauri.cli.simulate import simulate as run
+
+    run(_settings(config), Order(chain_id, rate, count, seed))
+
+
+@app.command()
 def decode(
     file: Annotated[
         str,

@@ -18,6 +18,8 @@ import orjson
 from agentauri import config, logs
 from agentauri.errors import AgentAuriError
 
+log = logs.get("runner")
+
 WATCH_SECONDS = 0.5
 DEPLOY = "agentauri.serve.deployments:deploy"
 
@@ -32,14 +34,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _raise_stop)
     pipe = int(sys.argv[1])
     try:
-        orders = orjson.loads(sys.stdin.buffer.readline())
-        _run(orders, pipe)
+        _run(orjson.loads(sys.stdin.buffer.readline()), pipe)
+        reason = "a part of the Ray cluster ended by itself"
     except Stop:
         return 0
     except AgentAuriError as error:
-        _tell(pipe, failed=error.message)
-        return 1
-    _tell(pipe, failed="a part of the Ray cluster ended by itself")
+        reason = error.message
+    except Exception as error:
+        log.exception("runner_failed")
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    _tell(pipe, failed=reason)
     return 1
 
 
