@@ -4,6 +4,7 @@ Inside a Ray worker they are Ray metrics (names get the prefix ``ray_``); elsewh
 Labels stay low in cardinality: a chain, an evaluator, a channel, an outcome; never a trigger or an organization.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,15 +48,19 @@ class _RaySink:
     def __init__(self, metric: Metric) -> None:
         from ray.util import metrics
 
+        self._counts = metric.kind == "counter"
         name, keys = f"agentauri_{metric.name}", metric.labels
-        self._write = {
-            "counter": lambda: metrics.Counter(name, metric.help, keys).inc,
-            "gauge": lambda: metrics.Gauge(name, metric.help, keys).set,
-            "histogram": lambda: metrics.Histogram(name, metric.help, list(SECONDS), keys).observe,
-        }[metric.kind]()
+        self._write: Callable[[float, dict[str, str]], None]
+        if metric.kind == "counter":
+            self._write = metrics.Counter(name, metric.help, keys).inc
+        elif metric.kind == "gauge":
+            self._write = metrics.Gauge(name, metric.help, keys).set
+        else:
+            self._write = metrics.Histogram(name, metric.help, list(SECONDS), keys).observe
 
     def record(self, value: float, labels: dict[str, str]) -> None:
-        self._write(value, tags=labels)
+        if value or not self._counts:
+            self._write(value, labels)
 
 
 class _PrometheusSink:
@@ -94,7 +99,9 @@ def _prometheus_sink(metric: Metric) -> Sink:
 
 
 events_indexed = Metric("counter", "events_indexed_total", "Events committed by an indexer", ("chain",))
-chain_lag_blocks = Metric("gauge", "chain_lag_blocks", "Blocks between the chain's head and what is indexed", ("chain",))
+chain_lag_blocks = Metric(
+    "gauge", "chain_lag_blocks", "Blocks between the chain's head and what is indexed", ("chain",)
+)
 reorgs = Metric("counter", "reorgs_total", "Reorganisations noticed", ("chain",))
 rpc_seconds = Metric("histogram", "rpc_seconds", "JSON-RPC answers, by outcome", ("chain", "outcome"))
 listener_lag_events = Metric("gauge", "listener_lag_seqs", "Log rows between the head and the slowest evaluator")

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from uuid import UUID
 
-from agentauri.engine.evaluator import Firing, PartitionEvaluator
+from agentauri.engine.evaluator import PartitionEvaluator
+from agentauri.engine.plan import Firing
 from agentauri.models.event import Event
 from agentauri.models.ids import ActionId, EventId, TriggerId, delivery_id
 from agentauri.models.page import Version
@@ -114,6 +115,6 @@ def _collect(outcome: Outcome, event: Event, firings: Sequence[Firing]) -> None:
             "computed": firing.computed,
         }
         for action in firing.actions:
-            identity = delivery_id(firing.trigger_id, ActionId(action.id), EventId(event.id))
+            identity = delivery_id(TriggerId(firing.trigger_id), ActionId(action.id), EventId(event.id))
             row = NewDelivery(identity, firing.trigger_id, action.id, event.id, event.seq, context)
             outcome.deliveries.append(row)

@@ -6,12 +6,12 @@ P13–P19. It exits when it is fenced; Ray brings it back, and it loads what is 
 """
 
 import asyncio
+import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 from redis.exceptions import RedisError
 
 from agentauri import logs, metrics
@@ -24,13 +24,14 @@ from agentauri.actors.replay import rebuild, replay, restored
 from agentauri.actors.runtime import NAMESPACE
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.shard import partitions_of
-from agentauri.errors import AgentAuriError, Fenced
+from agentauri.errors import AgentAuriError
 from agentauri.models.event import Event
 from agentauri.models.page import Page, Retraction, Version, parse_rows
 from agentauri.store import checkpoints as redis_checkpoints
 from agentauri.store import database, firings, leadership, partitions, snapshots
 from agentauri.store import log as event_log
 from agentauri.store.checkpoints import Checkpoints
+from agentauri.store.database import ANY_FAILURE, AWAY
 from agentauri.store.partitions import Owned
 
 log = logs.get("evaluator")
@@ -40,10 +41,10 @@ SNAPSHOT_SEQS = 10_000
 """A partition whose state stays as it is gets a snapshot all the same after so many log rows: replays begin there."""
 RETRY_FIRST_SECONDS = 0.05
 RETRY_MOST_SECONDS = 2.0
+COLLECT_AFTER = (50_000, 20, 100)
+"""Thresholds of the garbage collector: a page makes tens of thousands of objects, none of them in cycles."""
 REDIS_REST_SECONDS = 2.0
 """After Redis failed, batches go on without checkpoints for this long before it is asked again."""
-
-STORE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,7 @@ class Evaluator:
             return
         self._started = True
         began = time.monotonic()
-        self._pool = await database.open_pool(
-            self._settings.database_url, size=POOL_SIZE, name=self._settings.name
-        )
+        self._pool = await database.open_pool(self._settings.database_url, size=POOL_SIZE, name=self._settings.name)
         self._redis = redis_checkpoints.connect(self._settings.redis_url)
         async with self._pool.acquire() as connection:
             await database.check_server(connection)
@@ -105,6 +104,7 @@ class Evaluator:
             self._owned = await partitions.take(connection, mine, self._settings.name)
             rebuilt = await self._rebuild(connection)
         self._engine = rebuilt.evaluator
+        _spare_the_collector()
         self._ready.set()
         self._snapshots = tasks.spawn(self._snapshot_loop(), name="snapshots", eternal=True, give_up=self._give_up)
         log.info(
@@ -170,8 +170,8 @@ class Evaluator:
                 self._epoch = page.epoch
                 try:
                     await self._work_off(page)
-                except Fenced as error:
-                    log.warning("fenced", evaluator=self._settings.name, error=error.message)
+                except Exception as error:  # memory is ahead of the stores: load what they hold
+                    log.error("batch_given_up", evaluator=self._settings.name, error=repr(error), exc_info=error)
                     self._ready.clear()
                     self._give_up()
                     raise
@@ -212,24 +212,25 @@ class Evaluator:
         return [firings.Failure(one.trigger_id, one.error, one.count) for one in self._engine.take_failures()]
 
     async def _commit(
-        self, behind: Sequence[Owned], last_seq: int, write: Callable[[database.Connection], Any]
+        self, behind: Sequence[Owned], last_seq: int, write: Callable[[database.Connection], Awaitable[set[str]]]
     ) -> set[str]:
-        """Run ``write`` and the progress in one transaction until it is known to be committed; rows stay the same."""
-        pause = RETRY_FIRST_SECONDS
-        while True:
+        """Run ``write`` and the progress in one transaction until it is known to be committed; rows stay the same.
+
+        Raises Fenced when a partition has another owner.
+        """
+        pause, lanes = RETRY_FIRST_SECONDS, None
+        while lanes is None:
             try:
-                async with self._pool.acquire() as connection:
-                    async with connection.transaction():
-                        lanes: set[str] = await write(connection)
-                        await partitions.advance(connection, behind, last_seq)
-                break
-            except STORE_AWAY as error:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    written = await write(connection)
+                    await partitions.advance(connection, behind, last_seq)
+                lanes = written
+            except ANY_FAILURE as error:
                 log.warning("commit_failed", evaluator=self._settings.name, error=repr(error), retry_seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_MOST_SECONDS)
                 if await self._is_committed(behind, last_seq):
                     lanes = set()
-                    break
         for one in behind:
             one.last_seq = last_seq
         return lanes
@@ -239,7 +240,7 @@ class Evaluator:
         try:
             async with self._pool.acquire() as connection:
                 return await partitions.reached(connection, behind, last_seq)
-        except STORE_AWAY:
+        except AWAY:
             return False
 
     async def _checkpoint(self, behind: Sequence[Owned], *, whole: bool = False) -> None:
@@ -323,12 +324,19 @@ class Evaluator:
         try:
             async with self._pool.acquire() as connection:
                 kept = await snapshots.add(connection, owned, self._engine.dump_partition(owned.partition))
-        except (*STORE_AWAY, AgentAuriError) as error:
+        except (*AWAY, AgentAuriError) as error:
             log.warning("snapshot_failed", evaluator=self._settings.name, error=repr(error))
             return
         if kept:
             self._unsnapped.discard(owned.partition)
             self._snapped[owned.partition] = owned.last_seq
+
+
+def _spare_the_collector() -> None:
+    """Triggers live long and refer to each other: without this every full collection walks through all of them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _split(events: Any, seq: int) -> tuple[list[Event], Any]:

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-
 from agentauri import logs, metrics
 from agentauri.actors import tasks
 from agentauri.actors.messages import Away, EvaluatorPort, Progress
@@ -21,6 +19,7 @@ from agentauri.actors.runtime import NAMESPACE
 from agentauri.errors import Fenced
 from agentauri.models.page import Clock
 from agentauri.store import database, leadership
+from agentauri.store.database import AWAY
 
 log = logs.get("listener")
 
@@ -31,7 +30,6 @@ AWAY_SECONDS = 0.2
 """Between two tries to reach an evaluator that is not there."""
 POOL_SIZE = 4
 CHANNELS = ("new_event", "trigger_changed")
-STORE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +77,7 @@ class Listener:
             await connection.add_listener(channel, self._on_notify)
         eternal: list[tuple[str, Any]] = [("doorbell", self._ring())]
         eternal += [(f"pump {index}", self._pump(index)) for index in range(self._settings.evaluators)]
-        self._tasks = [
-            tasks.spawn(work, name=name, eternal=True, give_up=self._give_up) for name, work in eternal
-        ]
+        self._tasks = [tasks.spawn(work, name=name, eternal=True, give_up=self._give_up) for name, work in eternal]
         log.info("listener_leads", epoch=self._epoch)
 
     async def drain(self) -> None:
@@ -114,7 +110,7 @@ class Listener:
             self._bell.ring()
             try:
                 status = await self.status()
-            except STORE_AWAY as error:
+            except AWAY as error:
                 log.warning("log_unreadable", error=repr(error))
                 continue
             metrics.listener_lag_events(status["lag"])
@@ -131,7 +127,7 @@ class Listener:
             except Away as error:
                 log.debug("evaluator_away", evaluator=index, error=str(error))
                 await asyncio.sleep(AWAY_SECONDS)
-            except STORE_AWAY as error:
+            except AWAY as error:
                 log.warning("log_unreadable", error=repr(error), retry_seconds=WAKE_SECONDS)
                 await asyncio.sleep(WAKE_SECONDS)
 

@@ -8,17 +8,14 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
-
 from agentauri import logs
 from agentauri.config import Retention
 from agentauri.store import maintenance, snapshots
-from agentauri.store.database import Connection, Pool
+from agentauri.store.database import AWAY, Connection, Pool
 
 log = logs.get("maintenance")
 
 ROUND_SECONDS = 60.0
-STORE_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def run(pool: Pool, retention: Retention) -> None:
@@ -27,7 +24,7 @@ async def run(pool: Pool, retention: Retention) -> None:
         try:
             async with pool.acquire() as connection:
                 await round_once(connection, retention, datetime.now(UTC))
-        except STORE_AWAY as error:
+        except AWAY as error:
             log.warning("maintenance_failed", error=repr(error), retry_seconds=ROUND_SECONDS)
         await asyncio.sleep(ROUND_SECONDS)
 

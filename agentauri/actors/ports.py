@@ -4,7 +4,8 @@ A small page travels in the call; a larger one is put into the object store once
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import ray
@@ -19,6 +20,8 @@ INLINE_BYTES = 90_000
 """Ray carries arguments below 100 KB inside the call."""
 PROGRESS_SECONDS = 120.0
 """An evaluator answers when its state is loaded."""
+LOOK_SECONDS = 2.0
+"""How soon a new deliverer is rung, too; until then its own timer serves it."""
 BATCH_SECONDS = 300.0
 """A batch waits while the database is away; past this the evaluator is asked anew, which changes nothing."""
 
@@ -60,16 +63,19 @@ def evaluator_port(namespace: str = NAMESPACE) -> Callable[[int], EvaluatorRay]:
     return lambda index: EvaluatorRay(handles.evaluator_name(index), namespace)
 
 
-def deliverers_bell(count: int, namespace: str = NAMESPACE) -> Callable[[Sequence[str]], Any]:
-    """Rings every deliverer that exists; at most ``count`` of them do."""
+def deliverers_bell(count: int, namespace: str = NAMESPACE) -> Callable[[Sequence[str]], Awaitable[None]]:
+    """Rings every deliverer that exists; at most ``count`` of them do. Those that are missing are looked for seldom."""
+    names = [handles.deliverer_name(index) for index in range(count)]
     known: dict[str, Any] = {}
+    look_at = 0.0
 
     async def ring(lanes: Sequence[str]) -> None:
-        for index in range(count):
-            name = handles.deliverer_name(index)
-            if known.get(name) is None:
-                known[name] = await asyncio.to_thread(handles.find, name, namespace)
-            if known[name] is not None:
-                known[name].ring.remote(list(lanes))
+        nonlocal look_at
+        if time.monotonic() >= look_at:
+            look_at = time.monotonic() + LOOK_SECONDS
+            found = await asyncio.to_thread(lambda: {name: handles.find(name, namespace) for name in names})
+            known.update((name, handle) for name, handle in found.items() if handle is not None)
+        for handle in known.values():
+            handle.ring.remote(list(lanes))
 
     return ring

@@ -74,9 +74,7 @@ async def _cached(
     return None if state is None else (meta.last_seq, state)
 
 
-async def restored(
-    connection: Connection, bases: Mapping[int, int], states: Mapping[int, State]
-) -> PartitionEvaluator:
+async def restored(connection: Connection, bases: Mapping[int, int], states: Mapping[int, State]) -> PartitionEvaluator:
     """An evaluator with each partition's triggers and state as of its own base seq."""
     evaluator = PartitionEvaluator()
     for version in await snapshots.versions_at(connection, bases):

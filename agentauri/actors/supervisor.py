@@ -14,12 +14,15 @@ from ray.exceptions import RayError
 
 from agentauri import __version__, logs, metrics
 from agentauri.actors import handles, maintenance, tasks
+from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
+from agentauri.actors.indexer import Indexer
 from agentauri.actors.listener import Listener, ListenerSettings
-from agentauri.actors.maintenance import STORE_AWAY
 from agentauri.actors.runtime import NAMESPACE, ensure
+from agentauri.chain.registries import watch
+from agentauri.config import Chain, Settings
 from agentauri.store import database, status
-from agentauri.config import Settings
+from agentauri.store.database import AWAY
 
 log = logs.get("supervisor")
 
@@ -83,14 +86,43 @@ class Supervisor:
         url, redis = stores.database_url.get_secret_value(), stores.redis_url.get_secret_value()
         count = self._settings.actors.evaluators
         yield [self._indexer(chain, url) for chain in self._settings.chains]
-        yield [Wanted(Listener, handles.LISTENER, (ListenerSettings(handles.LISTENER, url, count),))]
+        listener = ListenerSettings(handles.LISTENER, url, count, self._namespace)
+        yield [Wanted(Listener, handles.LISTENER, (listener,))]
         most = self._settings.actors.deliverers_max
         names = [handles.evaluator_name(index) for index in range(count)]
         yield [
-            Wanted(Evaluator, name, (EvaluatorSettings(index, count, name, url, redis, most),))
+            Wanted(
+                Evaluator, name, (EvaluatorSettings(index, count, name, url, redis, most, namespace=self._namespace),)
+            )
             for index, name in enumerate(names)
         ]
         yield [self._deliverer(index, url) for index in range(self._deliverers)]
+
+    def _indexer(self, chain: Chain, url: str) -> Wanted:
+        watched = watch(**chain.model_dump())
+        return Wanted(Indexer, handles.indexer_name(chain.id), (watched, url))
+
+    def _evaluator(self, index: int, url: str, redis: str) -> Wanted:
+        name, actors = handles.evaluator_name(index), self._settings.actors
+        settings = EvaluatorSettings(
+            index=index,
+            evaluators=actors.evaluators,
+            name=name,
+            database_url=url,
+            redis_url=redis,
+            deliverers_max=actors.deliverers_max,
+            namespace=self._namespace,
+        )
+        return Wanted(Evaluator, name, (settings,))
+
+    def _deliverer(self, index: int, url: str) -> Wanted:
+        name = handles.deliverer_name(index)
+        settings = DelivererSettings(
+            database_url=url,
+            secret_key=self._settings.secret_key.get_secret_value(),
+            allowed_networks=self._settings.allowed_networks(),
+        )
+        return Wanted(Deliverer, name, (name, settings))
 
     def _ensure_all(self) -> None:
         for stage in self._stages():
@@ -107,7 +139,7 @@ class Supervisor:
                 wanted = [one for stage in self._stages() for one in stage]
                 await asyncio.gather(*(self._look_after(one.name) for one in wanted))
                 await self._size_deliverers()
-            except (RayError, *STORE_AWAY) as error:
+            except (RayError, *AWAY) as error:
                 log.warning("beat_failed", error=repr(error))
 
     async def _look_after(self, name: str) -> None:

@@ -42,7 +42,7 @@ async def migrated(addresses: local.Addresses) -> AsyncIterator[Pool]:
 
 @contextmanager
 def cluster(cores: int = 2) -> Iterator[str]:
-    """A local Ray cluster; yields a fresh namespace."""
+    """A local Ray cluster with the settings of ``agentauri up``; yields a fresh namespace."""
     ray.init(
         address="local",
         num_cpus=cores,

@@ -59,21 +59,27 @@ async def _run(addresses: Addresses, namespace: str, events: int, say: Progress)
 
 
 async def _timed(pool: Pool, addresses: Addresses, namespace: str, events: int) -> float:
-    """Events per second from the first progress beyond the triggers to the end of the log."""
+    """Events per second from the moment that the listener leads to the end of the log."""
     urls = addresses.database_url, addresses.redis_url
     names = [handles.evaluator_name(index) for index in range(EVALUATORS)]
     actors: list[Any] = [
-        ensure(Evaluator, name, EvaluatorSettings(index, EVALUATORS, name, *urls, 1), log=("error", True), namespace=namespace)
+        ensure(
+            Evaluator,
+            name,
+            EvaluatorSettings(index, EVALUATORS, name, *urls, 1),
+            log=("error", True),
+            namespace=namespace,
+        )
         for index, name in enumerate(names)
     ]
     for actor in actors:
         await handles.call(actor, "progress", seconds=60)
     async with pool.acquire() as connection:
         head = await log.head(connection)
-    began = time.perf_counter()
     settings = ListenerSettings("listener", addresses.database_url, EVALUATORS, namespace)
     actors.append(ensure(Listener, handles.LISTENER, settings, log=("error", True), namespace=namespace))
     await handles.call(actors[-1], "running", seconds=60)
+    began = time.perf_counter()
     await _until(pool, head)
     seconds = time.perf_counter() - began
     for actor in reversed(actors):

@@ -7,7 +7,7 @@ Keys carry the database's identity, so that a restored or foreign database never
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from redis.asyncio import Redis
@@ -72,17 +72,21 @@ class Checkpoints:
 
     async def meta(self, partition: int) -> Meta | None:
         """What is stored of a partition, unread and unverified."""
-        raw = await self._redis.hgetall(self._meta_key(partition))
-        if set(raw) != {b"generation", b"last_seq", b"token", b"keys"}:
+        raw = await self._hash(self._meta_key(partition))
+        if set(raw) != {"generation", "last_seq", "token", "keys"}:
             return None
-        return Meta(raw[b"generation"].decode(), int(raw[b"last_seq"]), int(raw[b"token"]), int(raw[b"keys"]))
+        return Meta(raw["generation"].decode(), int(raw["last_seq"]), int(raw["token"]), int(raw["keys"]))
 
     async def load(self, partition: int, meta: Meta) -> State | None:
         """The state that ``meta`` names; None unless it is complete."""
-        raw = await self._redis.hgetall(self._state_key(partition, meta.generation))
+        raw = await self._hash(self._state_key(partition, meta.generation))
         if len(raw) != meta.keys:
             return None
-        return {key.decode(): orjson.loads(value) for key, value in raw.items()}
+        return {key: orjson.loads(value) for key, value in raw.items()}
+
+    async def _hash(self, key: str) -> dict[str, bytes]:
+        raw = cast("dict[bytes, bytes]", await self._redis.hgetall(key))
+        return {name.decode(): value for name, value in raw.items()}
 
     async def forget(self, partition: int) -> None:
         """Remove what is stored of a partition: it may never be met again by a later progress."""
@@ -124,8 +128,8 @@ class Checkpoints:
         await self._redis.unlink(state_key)
         items = list(state.items())
         for start in range(0, len(items), CHUNK_KEYS):
-            part = {key: orjson.dumps(value) for key, value in items[start : start + CHUNK_KEYS]}
-            await self._redis.hset(state_key, mapping=part)
+            part = [(key, orjson.dumps(value)) for key, value in items[start : start + CHUNK_KEYS]]
+            await self._redis.hset(state_key, items=[one for pair in part for one in pair])
         prefix = self._state_key(owned.partition, "")
         answer = await self._seal(
             keys=[self._meta_key(owned.partition), state_key],

@@ -29,6 +29,9 @@ AWAY = (
 """What a query raises when the server is away, too slow (TimeoutError is an OSError), shutting down or demoted, or gave
 up a transaction that waited too long for a lock: nothing happened, and trying again helps."""
 
+ANY_FAILURE = (*AWAY, asyncpg.PostgresError)
+"""What a query raises, whoever is to blame."""
+
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
 STATEMENT_MS = 60_000
