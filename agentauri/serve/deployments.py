@@ -7,7 +7,7 @@ how long a stopping replica may take.
 
 from fastapi import FastAPI
 from ray import serve
-from ray.serve import RunTarget
+from ray.serve import Application, RunTarget
 
 from agentauri import logs
 from agentauri.actors import tasks
@@ -59,9 +59,9 @@ class ControlReplica:
             self._starting.result()
 
 
-def deploy(settings: Settings) -> None:
-    """Run both applications, and return when they do. Raises RuntimeError when one cannot be deployed."""
-    api = serve.deployment(
+def api_application(settings: Settings) -> Application:
+    """The HTTP API."""
+    wrapped = serve.deployment(
         name="Api",
         num_replicas=API_REPLICAS,
         ray_actor_options={"num_cpus": API_REPLICA_CPUS},
@@ -73,20 +73,31 @@ def deploy(settings: Settings) -> None:
         health_check_period_s=HEALTH_PERIOD_SECONDS,
         health_check_timeout_s=HEALTH_TIMEOUT_SECONDS,
     )(serve.ingress()(ApiReplica))
-    control = serve.deployment(
+    return wrapped.bind(settings)
+
+
+def control_application(settings: Settings) -> Application:
+    """The Supervisor's home. Nobody calls it; a new version waits until the old one is gone."""
+    wrapped = serve.deployment(
         name="Control",
         num_replicas=1,
         ray_actor_options={"num_cpus": CONTROL_REPLICA_CPUS},
-        max_ongoing_requests=MAX_ONGOING_REQUESTS,
-        max_queued_requests=MAX_QUEUED_REQUESTS,
+        max_ongoing_requests=1,
+        max_queued_requests=1,
+        max_surge_percent=0,
         graceful_shutdown_timeout_s=STOP_SECONDS,
         graceful_shutdown_wait_loop_s=STOP_POLL_SECONDS,
         health_check_period_s=HEALTH_PERIOD_SECONDS,
         health_check_timeout_s=HEALTH_TIMEOUT_SECONDS,
     )(ControlReplica)
+    return wrapped.bind(settings)
+
+
+def deploy(settings: Settings) -> None:
+    """Run both applications, and return when they do. Raises RuntimeError when one cannot be deployed."""
     serve.run_many(
         [
-            RunTarget(control.bind(settings), name="control", route_prefix=None),
-            RunTarget(api.bind(settings), name="api", route_prefix="/"),
+            RunTarget(control_application(settings), name="control", route_prefix=None),
+            RunTarget(api_application(settings), name="api", route_prefix="/"),
         ]
     )

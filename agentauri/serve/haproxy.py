@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 
 PEER = "X-AgentAuri-Peer"
+ANSWERS = "    http-response set-header X-Request-ID %[res.fhdr(X-Request-ID,1)]\n    http-response del-header Server\n"
+"""Serve adds the request's id a second time, unchecked; the first is the application's own."""
 PR_SET_PDEATHSIG = 1
 FRONTEND = re.compile(r"^(frontend http_frontend\n)(?: *bind [^\n]*:(\d+)\n)", re.MULTILINE)
 METRICS = re.compile(r"^(frontend prometheus\n *bind )[^\s:]*:(?=\d)", re.MULTILINE)
@@ -30,7 +32,7 @@ def rewrite(config: str, host: str) -> str:
     if PEER in config:
         return config
     address = f"[{host}]" if ":" in host else host
-    api = rf"\g<1>    bind {address}:\g<2>\n    http-request set-header {PEER} %[src]\n"
+    api = rf"\g<1>    bind {address}:\g<2>\n    http-request set-header {PEER} %[src]\n{ANSWERS}"
     for pattern, change in (
         (FRONTEND, api),
         (METRICS, r"\g<1>127.0.0.1:"),
