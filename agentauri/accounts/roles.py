@@ -6,6 +6,7 @@ or a client may do on top of that. Guarantees nothing about who somebody is: ``s
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from agentauri.errors import Forbidden
 from agentauri.models.ids import OrganizationId, UserId
@@ -80,6 +81,7 @@ class Principal:
     """Whom a request acts as: a user in one organization, with a role and scopes there."""
 
     user_id: UserId
+    session_id: UUID
     organization_id: OrganizationId
     role: Role
     scopes: frozenset[Scope]

@@ -54,6 +54,10 @@ class Access:
         self._known[slot] = (time.monotonic() + min(CACHE_SECONDS, left), principal)
         return principal
 
+    def forget(self) -> None:
+        """Ask the database about every token again."""
+        self._known.clear()
+
     async def _verify(self, token: str) -> Claims:
         if self._keys.tokens.is_of_unknown_key(token):
             await self._keys.refresh_for_unknown()
@@ -70,7 +74,7 @@ class Access:
         if access is None:
             raise NotFound("you have no such organization; GET /api/v1/auth/me lists yours.")
         role = Role(access.role)
-        return Principal(claims.user_id, OrganizationId(access.organization_id), role, SCOPES[role])
+        return Principal(claims.user_id, claims.session_id, OrganizationId(access.organization_id), role, SCOPES[role])
 
 
 def _parse_organization(text: str) -> UUID | None:

@@ -10,6 +10,8 @@ from uuid import UUID
 from agentauri.store.database import Connection
 
 MAX_LIVE = 10
+GRACE_SECONDS = 10
+"""A refresh token that was just used is answered again in the same way: two tabs, or an answer that was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,20 @@ class Login:
     ip: str
     user_agent: str
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A presented refresh token, locked. ``is_live``: its session and user are, and it has not run out.
+
+    ``successor_sealed`` is set once it was used; ``in_grace``: that was a moment ago, and nobody has gone further.
+    """
+
+    session_id: UUID
+    user_id: UUID
+    is_live: bool
+    successor_sealed: bytes | None
+    in_grace: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +71,57 @@ async def create_session(connection: Connection, login: Login) -> None:
             ORDER BY last_used_at DESC, id OFFSET $2)""",
         login.user_id,
         MAX_LIVE,
+    )
+
+
+async def find_refresh_token(connection: Connection, token_sha256: bytes) -> RefreshToken | None:
+    """The token, locked to the end of the transaction, so that of two uses at once one comes second."""
+    row = await connection.fetchrow(
+        """SELECT t.session_id, s.user_id,
+               s.revoked_at IS NULL AND u.disabled_at IS NULL AND t.expires_at > now() AS is_live, t.successor_sealed,
+               t.used_at > now() - $2 * interval '1 second' AND NOT EXISTS (
+                   SELECT FROM refresh_tokens AS later
+                   WHERE later.session_id = t.session_id AND later.used_at > t.used_at) AS in_grace
+           FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id JOIN users AS u ON u.id = s.user_id
+           WHERE t.token_sha256 = $1 FOR UPDATE OF t, s""",
+        token_sha256,
+        GRACE_SECONDS,
+    )
+    return None if row is None else RefreshToken(*row)
+
+
+async def rotate(
+    connection: Connection,
+    session_id: UUID,
+    *,
+    old_sha256: bytes,
+    new_sha256: bytes,
+    sealed: bytes,
+    expires_at: datetime,
+) -> None:
+    """Put a new refresh token after the old one; ``sealed`` is the new one's text for a second use in the grace."""
+    await connection.execute(
+        "UPDATE refresh_tokens SET used_at = clock_timestamp(), successor_sealed = $2 WHERE token_sha256 = $1",
+        old_sha256,
+        sealed,
+    )
+    await connection.execute(
+        "INSERT INTO refresh_tokens (token_sha256, session_id, expires_at) VALUES ($1, $2, $3)",
+        new_sha256,
+        session_id,
+        expires_at,
+    )
+    await connection.execute(
+        "UPDATE sessions SET last_used_at = now(), expires_at = $2 WHERE id = $1", session_id, expires_at
+    )
+
+
+async def revoke(connection: Connection, session_id: UUID, reason: str) -> None:
+    """End a session with all its tokens."""
+    await connection.execute(
+        "UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1 AND revoked_at IS NULL",
+        session_id,
+        reason,
     )
 
 

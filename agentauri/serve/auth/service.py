@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from agentauri import logs
 from agentauri.accounts.emails import parse_email, parse_username
-from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_refresh_token
+from agentauri.accounts.roles import Principal
+from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_refresh_token, refresh_hash
 from agentauri.errors import Unauthenticated
 from agentauri.models.ids import UserId
 from agentauri.models.problems import Problems
@@ -18,6 +19,7 @@ from agentauri.store.database import Connection
 from agentauri.store.users import User
 
 log = logs.get("auth")
+NOT_REFRESHED = "the refresh token is not valid, has expired, or was used before; log in again."
 WRONG = "the e-mail, user name or password is wrong."
 MAX_USER_AGENT = 512
 
@@ -66,6 +68,53 @@ async def login(context: Context, body: LoginBody, *, ip: str, user_agent: str) 
     async with context.pool.acquire() as connection, connection.transaction():
         await users.record_login(connection, user.id, renewed)
         return await _begin_session(context, connection, user, ip=ip, user_agent=user_agent)
+
+
+async def refresh(context: Context, token: str) -> dict[str, Any]:
+    """New tokens for a refresh token. Raises Unauthenticated; a token used again later ends its session."""
+    old, now = refresh_hash(token), datetime.now(UTC)
+    async with context.pool.acquire() as connection, connection.transaction():
+        found = await sessions.find_refresh_token(connection, old)
+        successor = None if found is None or not found.is_live else await _succeed(context, connection, found, old, now)
+        if found is not None and successor is not None:
+            user = await users.get_user(connection, found.user_id)
+            return {
+                "token": context.keys.tokens.issue(found.user_id, found.session_id, now),
+                "refresh_token": successor,
+                "expires_in": ACCESS_SECONDS,
+                "user": await _public(connection, user),
+            }
+    raise Unauthenticated(NOT_REFRESHED)
+
+
+async def _succeed(
+    context: Context, connection: Connection, found: sessions.RefreshToken, old: bytes, now: datetime
+) -> str | None:
+    """The token after ``found``; None when it was used before, which ends the session: one of two users is a thief."""
+    sealed_for = f"refresh_token:{old.hex()}"
+    if found.successor_sealed is None:
+        text, new = make_refresh_token()
+        await sessions.rotate(
+            connection,
+            found.session_id,
+            old_sha256=old,
+            new_sha256=new,
+            sealed=context.vault.seal(text.encode(), sealed_for),
+            expires_at=now + REFRESH_LIFETIME,
+        )
+        return text
+    if found.in_grace:
+        return context.vault.open(found.successor_sealed, sealed_for).decode()
+    await sessions.revoke(connection, found.session_id, "refresh_token_reused")
+    log.warning("refresh_token_reused", session=str(found.session_id), user=str(found.user_id))
+    return None
+
+
+async def logout(context: Context, principal: Principal) -> None:
+    """End the session of the token that was sent."""
+    async with context.pool.acquire() as connection:
+        await sessions.revoke(connection, principal.session_id, "logout")
+    context.access.forget()
 
 
 async def me(context: Context, user_id: UserId) -> dict[str, Any]:

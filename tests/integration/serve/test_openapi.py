@@ -77,7 +77,7 @@ def test_every_operation_is_complete(document: Document) -> None:
 
 def test_scopes_are_known_and_credentials_are_asked_for(document: Document) -> None:
     open_paths = {path for path, _, operation in operations(document) if not operation.get("security")}
-    assert all(re.search("/health|/auth/(register|login)|well-known", path) for path in open_paths)
+    assert all(re.search("/health|/auth/(register|login|refresh)|well-known", path) for path in open_paths)
     for _, _, operation in operations(document):
         for requirement in operation.get("security", []):
             assert all(scope in set(Scope) for scope in requirement["bearer"])
@@ -143,6 +143,9 @@ async def test_answers_fit_their_schemas(document: Document, api: Api, user: Use
     for path, template in [("/webhook-secrets", ""), ("/webhook-secrets/{}", "/webhook-secrets/{secret_id}")]:
         secret = (await checked.call("POST", "/webhook-secrets"))["data"]["id"]
         await checked.call("DELETE" if template else "GET", path.format(secret), template)
+    for token in (user.registered["refresh_token"], "x"):
+        await checked.call("POST", "/auth/refresh", json={"refresh_token": token})
+    await checked.call("POST", "/auth/logout")
     user.token = "x"
     await checked.call("GET", "/triggers")
     everything = {(method.upper(), path.removeprefix("/api/v1")) for path, method, _ in operations(document)}

@@ -10,7 +10,8 @@ from agentauri.models.ids import OrganizationId, UserId
 
 
 def principal(role: Role, scopes: frozenset[Scope] | None = None) -> Principal:
-    return Principal(UserId(uuid4()), OrganizationId(uuid4()), role, SCOPES[role] if scopes is None else scopes)
+    granted = SCOPES[role] if scopes is None else scopes
+    return Principal(UserId(uuid4()), uuid4(), OrganizationId(uuid4()), role, granted)
 
 
 def test_every_scope_has_a_least_role_and_roles_only_add() -> None:
