@@ -29,7 +29,7 @@ TAKEOVER_SECONDS = 20.0
 """Silence of the chain's writer after which a fenced one may claim the chain again."""
 STANDBY_POLL_SECONDS = 2.0
 FIRST_WAIT_SECONDS = 0.2
-MAX_WAIT_SECONDS = 30.0
+MAX_WAIT_SECONDS = 5.0
 PRUNE_STEPS = 100
 DRAIN_SECONDS = 10.0
 
