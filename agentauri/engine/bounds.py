@@ -2,7 +2,7 @@
 
 Items with one bound stand sorted, so that a value's are found by bisection. Items with two stand in cells about as
 wide as their range, so that a value looks into one cell of each width. What is found may lie just outside its
-bounds; nothing that the value meets is missed.
+bounds; nothing that the value meets is missed: bounds and values are compared as doubles, which keep the order.
 """
 
 from bisect import bisect_left, bisect_right
@@ -26,18 +26,18 @@ class Sorted(Generic[T]):
     __slots__ = ("_bounds", "_items", "_new")
 
     def __init__(self) -> None:
-        self._bounds: list[Number] = []
+        self._bounds: list[float] = []
         self._items: list[T] = []
-        self._new: list[tuple[Number, T]] = []
+        self._new: list[tuple[float, T]] = []
 
     def __len__(self) -> int:
         return len(self._items) + len(self._new)
 
-    def add(self, bound: Number, item: T) -> None:
+    def add(self, bound: float, item: T) -> None:
         """Put an item in."""
         self._new.append((bound, item))
 
-    def remove(self, bound: Number, item: T) -> None:
+    def remove(self, bound: float, item: T) -> None:
         """Take an item out. Raises ValueError if it is not there."""
         self._merge()
         place = bisect_left(self._bounds, bound)
@@ -45,17 +45,17 @@ class Sorted(Generic[T]):
             place += 1
         del self._bounds[place], self._items[place]
 
-    def from_bound(self, value: Number) -> list[T]:
-        """Items whose bound is at or above ``value``."""
+    def find_from(self, value: float, found: list[T]) -> None:
+        """Add the items whose bound is at or above ``value`` to ``found``."""
         if self._new:
             self._merge()
-        return self._items[bisect_left(self._bounds, value) :]
+        found += self._items[bisect_left(self._bounds, value) :]
 
-    def to_bound(self, value: Number) -> list[T]:
-        """Items whose bound is at or below ``value``."""
+    def find_to(self, value: float, found: list[T]) -> None:
+        """Add the items whose bound is at or below ``value`` to ``found``."""
         if self._new:
             self._merge()
-        return self._items[: bisect_right(self._bounds, value)]
+        found += self._items[: bisect_right(self._bounds, value)]
 
     def _merge(self) -> None:
         new, self._new = self._new, []
@@ -80,14 +80,14 @@ class Ranges(Generic[T]):
     def __len__(self) -> int:
         return len(self._levels)
 
-    def add(self, low: Number, high: Number, item: T) -> None:
+    def add(self, low: float, high: float, item: T) -> None:
         """Put an item in."""
         level, numbers = _cells(low, high)
         cells = self._levels.setdefault(level, {})
         for number in numbers:
             cells.setdefault(number, []).append(item)
 
-    def remove(self, low: Number, high: Number, item: T) -> None:
+    def remove(self, low: float, high: float, item: T) -> None:
         """Take an item out. Raises KeyError or ValueError if it is not there."""
         level, numbers = _cells(low, high)
         cells = self._levels[level]
@@ -98,18 +98,14 @@ class Ranges(Generic[T]):
         if not cells:
             del self._levels[level]
 
-    def find(self, value: Number) -> list[T]:
-        """Items whose range may hold ``value``. Doubles suffice: conversion to them keeps the order."""
-        position = float(value)
-        found: list[T] = []
+    def find(self, value: float, found: list[T]) -> None:
+        """Add the items whose range may hold ``value`` to ``found``."""
         for level, cells in self._levels.items():
-            found += cells.get(floor(position / 2.0**level), ())
-        return found
+            found += cells.get(floor(value / 2.0**level), ())
 
 
-def _cells(low: Number, high: Number) -> tuple[int, range]:
-    first = float(low)
-    last = max(first, float(high))
+def _cells(first: float, high: float) -> tuple[int, range]:
+    last = max(first, high)
     level = frexp(last - first)[1] if last > first else LEAST_LEVEL
     level = min(max(level + level % 2, LEAST_LEVEL), MOST_LEVEL)
     size = 2.0**level
@@ -132,21 +128,23 @@ class Bounded(Generic[T]):
     def add(self, low: Number | None, high: Number | None, item: T) -> None:
         """Put an item in, by one or both bounds."""
         if low is not None and high is not None:
-            self._between.add(low, high, item)
+            self._between.add(float(low), float(high), item)
         elif high is not None:
-            self._below.add(high, item)
+            self._below.add(float(high), item)
         elif low is not None:
-            self._above.add(low, item)
+            self._above.add(float(low), item)
 
     def remove(self, low: Number | None, high: Number | None, item: T) -> None:
         """Take an item out; the bounds are those that it came with."""
         if low is not None and high is not None:
-            self._between.remove(low, high, item)
+            self._between.remove(float(low), float(high), item)
         elif high is not None:
-            self._below.remove(high, item)
+            self._below.remove(float(high), item)
         elif low is not None:
-            self._above.remove(low, item)
+            self._above.remove(float(low), item)
 
-    def find(self, value: Number) -> list[T]:
-        """Items whose bounds ``value`` may meet."""
-        return self._below.from_bound(value) + self._above.to_bound(value) + self._between.find(value)
+    def find(self, value: float, found: list[T]) -> None:
+        """Add the items whose bounds ``value`` may meet to ``found``."""
+        self._below.find_from(value, found)
+        self._above.find_to(value, found)
+        self._between.find(value, found)

@@ -13,7 +13,6 @@ from agentauri.engine import read
 from agentauri.engine.bounds import Bounded
 from agentauri.engine.narrow import BOUND_FIELDS, Equality, Key, Place
 from agentauri.models.event import Event
-from agentauri.models.fields import Field
 
 
 class Placed(Protocol):
@@ -32,6 +31,9 @@ CROWDED = 8
 AGENT = BOUND_FIELDS.index("agent_id")
 NO_KEY: Key = ()
 
+Numbers = dict[read.ReadNumber, float | None]
+"""Numbers of one event that were read already, as doubles: several places may ask for the same one."""
+
 
 class Crowd(Generic[T]):
     """The triggers of one place. Beyond CROWDED they are told apart by equalities, then by bounds."""
@@ -43,8 +45,8 @@ class Crowd(Generic[T]):
         self._size = 0
         self._split = False
         self._plain: list[T] = []
-        self._equal: dict[tuple[Field, bool], dict[object, Crowd[T]]] = {}
-        self._bounded: dict[Field, Bounded[T]] = {}
+        self._equal: dict[read.Read, dict[object, Crowd[T]]] = {}
+        self._bounded: dict[read.ReadNumber, Bounded[T]] = {}
 
     def __len__(self) -> int:
         return self._size
@@ -63,12 +65,12 @@ class Crowd(Generic[T]):
         place = item.place
         equality = self._equality(place)
         if equality is not None:
-            table = self._equal.setdefault((equality.field, equality.ignore_case), {})
+            table = self._equal.setdefault(_reader_of(equality), {})
             for value in equality.values:
                 table.setdefault(value, Crowd(self._depth + 1)).add(item)
         elif self._split and place.bounds is not None:
-            _, low, high = place.bounds
-            self._bounded.setdefault(place.bounds.field, Bounded()).add(low, high, item)
+            field, low, high = place.bounds
+            self._bounded.setdefault(read.number_reader(field), Bounded()).add(low, high, item)
         else:
             self._plain.append(item)
 
@@ -84,33 +86,42 @@ class Crowd(Generic[T]):
             self._remove_equal(equality, item)
         elif self._split and place.bounds is not None:
             field, low, high = place.bounds
-            self._bounded[field].remove(low, high, item)
-            if not self._bounded[field]:
-                del self._bounded[field]
+            number = read.number_reader(field)
+            self._bounded[number].remove(low, high, item)
+            if not self._bounded[number]:
+                del self._bounded[number]
         else:
-            self._plain = [one for one in self._plain if one is not item]
+            self._plain.remove(item)
 
     def _remove_equal(self, equality: Equality, item: T) -> None:
-        name = (equality.field, equality.ignore_case)
-        table = self._equal[name]
+        reader = _reader_of(equality)
+        table = self._equal[reader]
         for value in equality.values:
             table[value].remove(item)
             if not table[value]:
                 del table[value]
         if not table:
-            del self._equal[name]
+            del self._equal[reader]
 
-    def find(self, event: Event, found: list[T]) -> None:
-        """Add the triggers that ``event`` may match to ``found``."""
+    def find(self, event: Event, found: list[T], numbers: Numbers) -> None:
+        """Add the triggers that ``event`` may match to ``found``; ``numbers`` has what was read of it before."""
         found += self._plain
-        for (field, ignore_case), table in self._equal.items():
-            crowd = table.get(read.reader(field, ignore_case=ignore_case)(event))
+        for reader, table in self._equal.items():
+            crowd = table.get(reader(event))
             if crowd is not None:
-                crowd.find(event, found)
-        for field, bounded in self._bounded.items():
-            value = read.number_reader(field)(event)
-            if value is not None:
-                found += bounded.find(value)
+                crowd.find(event, found, numbers)
+        for read_number, bounded in self._bounded.items():
+            if read_number in numbers:
+                number = numbers[read_number]
+            else:
+                exact = read_number(event)
+                number = numbers[read_number] = None if exact is None else float(exact)
+            if number is not None:
+                bounded.find(number, found)
+
+
+def _reader_of(equality: Equality) -> read.Read:
+    return read.reader(equality.field, ignore_case=equality.ignore_case)
 
 
 class Shape(Generic[T]):
@@ -187,26 +198,27 @@ class TriggerIndex(Generic[T]):
     def candidates(self, event: Event) -> list[T]:
         """Every trigger that the event can match, once, and few others."""
         found: list[T] = []
+        numbers: Numbers = {}
         for shape in self._shapes.values():
             there = shape.table.get(shape.key_of(event))
             if there is None:
                 continue
             if isinstance(there, Crowd):
-                there.find(event, found)
+                there.find(event, found, numbers)
             else:
                 found.append(there)
         if self._big_agents and event.agent_id is None:
-            self._find_big_agent(event, found)
+            self._find_big_agent(event, found, numbers)
         return found
 
-    def _find_big_agent(self, event: Event, found: list[T]) -> None:
+    def _find_big_agent(self, event: Event, found: list[T], numbers: Numbers) -> None:
         agent = read.agent_id(event)
         if agent is None:
             return
         for shape in self._shapes.values():
             there = shape.table.get(shape.key_with_agent(event, agent)) if shape.binds_agent else None
             if isinstance(there, Crowd):
-                there.find(event, found)
+                there.find(event, found, numbers)
             elif there is not None:
                 found.append(there)
 

@@ -139,6 +139,9 @@ NO_GROUP = ""
 """The cool-down of a stateless trigger is kept by agent; events without an agent share this group."""
 
 
+NOTHING_COMPUTED: dict[str, Computed] = {}
+
+
 def _group_by(definition: TriggerDefinition) -> GroupBy:
     return next((one.group_by for one in definition.conditions if one.is_stateful), DEFAULT_GROUP_BY)
 
@@ -186,7 +189,7 @@ class Plan:
     """A trigger as it is evaluated. ``errors`` counts the events in a row on which it failed."""
 
     __slots__ = (
-        "actions", "errors", "memory", "name", "organization_id", "partition", "place", "test", "trigger_id",
+        "_firing", "actions", "errors", "memory", "name", "organization_id", "partition", "place", "test", "trigger_id",
     )  # fmt: skip
 
     def __init__(
@@ -201,14 +204,19 @@ class Plan:
         self.test = test
         self.memory = memory
         self.errors = 0
+        self._firing: Firing | None = None
+        """Of a trigger without memory: always the same, so made once."""
 
     def meet(self, event: Event) -> Firing | None:
         """What the trigger does with an event that its place let through."""
         if self.test is not None and not self.test(event):
             return None
-        if self.memory is None:
-            return Firing(self.trigger_id, self.organization_id, self.name, self.actions, NO_GROUP, {}, False)
-        match = self.memory.meet(event)
-        if match is None:
-            return None
-        return Firing(self.trigger_id, self.organization_id, self.name, self.actions, *match)
+        if self.memory is not None:
+            match = self.memory.meet(event)
+            return None if match is None else self._fire(*match)
+        if self._firing is None:
+            self._firing = self._fire(NO_GROUP, NOTHING_COMPUTED, False)
+        return self._firing
+
+    def _fire(self, group: str, computed: dict[str, Computed], cooled_down: bool) -> Firing:
+        return Firing(self.trigger_id, self.organization_id, self.name, self.actions, group, computed, cooled_down)

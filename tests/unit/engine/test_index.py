@@ -163,4 +163,6 @@ def test_every_item_whose_bounds_a_value_meets_is_found(
         item for item, (low, high) in zip(items, bounds, strict=True)
         if (low, high) != (None, None) and (low is None or low <= value) and (high is None or value <= high)
     }  # fmt: skip
-    assert meets <= set(bounded.find(value))
+    found_items: list[tuple[int, str]] = []
+    bounded.find(float(value), found_items)
+    assert meets <= set(found_items)
