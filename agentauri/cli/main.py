@@ -37,7 +37,7 @@ ConfigFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
-def main() -> None:
+def run() -> None:
     """Run a command; an error that we raise on purpose becomes one line and exit status 1."""
     try:
         app()
@@ -74,17 +74,29 @@ def _options(
 @app.command()
 def up(config: ConfigFile = None) -> None:
     """Run the service here until Ctrl-C: stores (embedded unless configured), Ray, API and actors."""
-    from agentauri.cli.up import up as run
+    from agentauri.cli.up import up as start
 
-    run(_settings(config, make_secret_key=True))
+    start(_settings(config, make_secret_key=True))
+
+
+@app.command()
+def demo(
+    config: ConfigFile = None,
+    once: Annotated[bool, typer.Option("--once", help="End when everything has arrived; status 1 if not.")] = False,
+) -> None:
+    """Show the whole way from an on-chain event to a signed webhook, on this machine."""
+    from agentauri.cli.demo import demo as run
+
+    if not run(_settings(config, make_secret_key=True), once=once):
+        raise typer.Exit(1)
 
 
 @app.command()
 def migrate(config: ConfigFile = None) -> None:
     """Bring the database's schema up to date."""
-    from agentauri.cli.migrate import migrate as run
+    from agentauri.cli.migrate import migrate as apply
 
-    run(_settings(config))
+    apply(_settings(config))
 
 
 @app.command()
@@ -107,9 +119,9 @@ def simulate(
 ) -> None:
     """Write realistic ERC-8004 events into the log of the service that runs here."""
     from agentauri.cli.simulate import Order
-    from agentauri.cli.simulate import simulate as run
+    from agentauri.cli.simulate import simulate as write
 
-    run(_settings(config), Order(chain_id, rate, count, seed))
+    write(_settings(config), Order(chain_id, rate, count, seed))
 
 
 @app.command()
@@ -123,18 +135,18 @@ def decode(
     chain_id: Annotated[int, typer.Option(min=1, help="The chain that the logs are of.")] = 1,
 ) -> None:
     """Print the events of logs, one JSON object a line."""
-    from agentauri.cli.decode import decode as run
+    from agentauri.cli.decode import decode as show
 
-    if not run(file, chain_id):
+    if not show(file, chain_id):
         raise typer.Exit(1)
 
 
 @app.command()
 def doctor(config: ConfigFile = None) -> None:
     """Check whether this machine and these settings can run the service."""
-    from agentauri.cli.doctor import doctor as run
+    from agentauri.cli.doctor import doctor as check
 
-    if not run(_settings(config)):
+    if not check(_settings(config)):
         raise typer.Exit(1)
 
 
@@ -152,7 +164,3 @@ def config_example() -> None:
     from agentauri import config_text
 
     typer.echo(config_text.example(), nl=False)
-
-
-if __name__ == "__main__":
-    main()
