@@ -46,5 +46,11 @@ def compile_emitter() -> dict[str, Any]:
     return {"bytecode": "0x" + evm["bytecode"]["object"], "selectors": evm["methodIdentifiers"]}
 
 
+def read_artifact() -> dict[str, Any]:
+    """What the package ships."""
+    found: dict[str, Any] = json.loads(ARTIFACT.read_text("utf-8"))
+    return found
+
+
 if __name__ == "__main__":
     ARTIFACT.write_text(json.dumps(compile_emitter(), indent=1) + "\n", "utf-8")

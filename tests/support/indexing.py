@@ -19,7 +19,7 @@ SECONDS = 20.0
 
 def watched(*urls: str, **changes: Any) -> WatchedChain:
     """A chain of test nodes, looked at often."""
-    settings = {"identity": IDENTITY, "reputation": REPUTATION, "poll_interval_ms": 20} | changes
+    settings: dict[str, Any] = {"identity": IDENTITY, "reputation": REPUTATION, "poll_interval_ms": 20} | changes
     return watch(id=31337, name="local", rpc_urls=urls, **settings)
 
 

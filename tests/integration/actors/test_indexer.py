@@ -164,9 +164,8 @@ async def test_p05_a_block_that_was_left_and_is_adopted_again_gives_new_rows(ind
 
     log = first[-1].logs[0]
     key = (CHAIN_ID, log["blockHash"], log["transactionHash"], 0)
-    ids = await indexing.pool.fetch(
-        "SELECT id FROM events WHERE block_hash = $1 AND log_index = 0 ORDER BY seq", key[1]
-    )
+    sql = "SELECT id FROM events WHERE block_hash = $1 AND log_index = 0 ORDER BY seq"
+    ids = await indexing.pool.fetch(sql, log["blockHash"])
     assert [row[0] for row in ids] == [event_id(*key, 0), event_id(*key, 1)]
 
 

@@ -1,6 +1,7 @@
 """The checkpoint of a chain, its one writer, and what is remembered of its blocks."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,11 @@ async def claimed(connection: Connection, start_block: int = 1) -> tuple[chains.
     return claim, await chains.get_checkpoint(connection, claim)
 
 
-async def advance(connection: Connection, claim: chains.Claim, at: BlockRef, to: BlockRef, **changes: int) -> None:
+async def advance(connection: Connection, claim: chains.Claim, at: BlockRef, to: BlockRef, **changes: Any) -> None:
     async with connection.transaction():
         await chains.hold(connection, claim, at)
         await chains.remember(connection, claim, [to])
-        values = {"last_seq": 0, "final_block": 0, "last_event_time": None} | changes
+        values: dict[str, Any] = {"last_seq": 0, "final_block": 0, "last_event_time": None} | changes
         await chains.advance(connection, claim, to, **values)
 
 
@@ -58,7 +59,7 @@ async def test_p08_of_two_writers_at_one_checkpoint_one_is_fenced(pool: Pool) ->
             return_exceptions=True,
         )
 
-    assert sorted(type(result) for result in results if result) == [Fenced]
+    assert [type(result) for result in results if result] == [Fenced]
     assert await pool.fetchval("SELECT count(*) FROM chain_blocks") == 1
 
 

@@ -1,11 +1,13 @@
 """Writing events and retractions to a real PostgreSQL."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from agentauri.errors import StoreError
 from agentauri.models.ids import event_id
+from agentauri.models.log import DecodedLog
 from agentauri.store import events
 from agentauri.store.database import Pool
 from tests.support.logs import CONTRACT, FIRST_TIME, a_log, block
@@ -13,7 +15,7 @@ from tests.support.logs import CONTRACT, FIRST_TIME, a_log, block
 CHAIN = 31337
 
 
-async def append(pool: Pool, *logs: events.DecodedLog) -> events.Appended:
+async def append(pool: Pool, *logs: DecodedLog) -> events.Appended:
     async with pool.acquire() as connection, connection.transaction():
         return await events.append(connection, CHAIN, logs)
 
@@ -68,9 +70,7 @@ async def test_p02_more_rows_than_the_lock_may_be_held_for_are_refused(pool: Poo
 
 
 async def test_an_event_without_a_block_time_is_refused(pool: Pool) -> None:
-    at = block(1)
-    untimed = events.DecodedLog(*(getattr(a_log(at), name) for name in events.DecodedLog.__slots__))
-    object.__setattr__(untimed, "block_timestamp", None)
+    untimed = replace(a_log(block(1)), block_timestamp=None)
 
     with pytest.raises(StoreError, match="no block time"):
         await append(pool, untimed)
@@ -138,8 +138,7 @@ async def test_p10_events_land_in_the_month_that_was_made_before(pool: Pool) -> 
     async with pool.acquire() as connection, connection.transaction():
         await events.ensure_month(connection, month)
 
-    at = block(1)
-    await append(pool, a_log(type(at)(at.number, at.hash, moment)))
+    await append(pool, a_log(replace(block(1), time=moment)))
 
     assert await pool.fetchval("SELECT tableoid::regclass::text FROM events") == "events_2031_03"
 
