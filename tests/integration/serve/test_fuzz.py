@@ -1,0 +1,103 @@
+"""Whatever stands where in a body or a query: an answer by the rules, never an error of ours."""
+
+import copy
+import json
+import random
+from typing import Any
+from urllib.parse import quote
+
+from agentauri.serve.triggers.schemas import EXAMPLE_TRIGGER
+from tests.integration.serve.conftest import Api, User
+
+ROUNDS = 250
+WEIRD: list[Any] = [
+    None, True, False, 0, -1, 1.5, 2**63, -(2**63) - 1, 2**256, 1e308, "", " ", "0", "null", "\0", "\ud800",
+    "\U0001f680", "x" * 5000, "{{agent_id}}", "{{", "0x" + "a" * 40, "https://[::1", "http://a:99999", "{[",
+    "%", "(?P<", "../..", [], [[]], [None], {}, {"a": 1}, {"": {}}, [{}] * 60, {"mode": "any", "conditions": []}, "1e999999", "٣", "-0",
+]  # fmt: skip
+FULL = {
+    **EXAMPLE_TRIGGER,
+    "description": "x",
+    "enabled": True,
+    "match_all": False,
+    "fire": "every",
+    "cooldown_seconds": 5,
+    "conditions": [
+        *EXAMPLE_TRIGGER["conditions"],
+        {"condition_type": "tag_equals", "field": "tag1", "operator": "matches", "value": "a+", "config": {}},
+        {"condition_type": "group", "config": {"mode": "any", "conditions": EXAMPLE_TRIGGER["conditions"]}},
+        {"condition_type": "ema_threshold", "operator": "<", "value": 5, "config": {"window_size": 3, "alpha": 0.5}},
+        {"condition_type": "rate_limit", "operator": ">", "value": 3, "config": {"time_window": "1h"}},
+    ],
+    "actions": [
+        {
+            "action_type": "rest",
+            "priority": 1,
+            "enabled": True,
+            "config": {
+                "url": "https://example.com/{{agent_id}}",
+                "method": "POST",
+                "headers": {"Authorization": "x", "X-A": "b"},
+                "body_template": {"a": "{{score}}", "b": [1, None]},
+                "timeout_seconds": 5,
+                "expected_status_codes": [200],
+                "retry": [0, 5],
+                "rate_limit_per_second": 2,
+                "notify_retraction": True,
+            },
+        }
+    ],
+}
+
+
+def mutate(value: Any, chance: random.Random) -> Any:
+    """A copy of ``value`` in which something, somewhere, is something else."""
+    made = copy.deepcopy(value)
+    node: Any = made
+    while True:
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        key = chance.choice(keys)
+        if isinstance(node[key], dict | list) and node[key] and chance.random() < 0.75:
+            node = node[key]
+            continue
+        match chance.randrange(4):
+            case 0 if isinstance(node, dict):
+                node[chance.choice(["x", "id", "", "config", "a\0"])] = chance.choice(WEIRD)
+            case 1:
+                del node[key]
+            case _:
+                node[key] = chance.choice(WEIRD)
+        return made
+
+
+async def test_no_body_of_a_trigger_breaks_anything(user: User) -> None:
+    chance = random.Random(8004)
+    made = (await user.call("POST", "/triggers", json=FULL)).json()["data"]
+    seen = set()
+    for number in range(ROUNDS):
+        create = number % 2
+        body = mutate(FULL if create else made, chance)
+        method, path = ("POST", "/triggers") if create else ("PATCH", f"/triggers/{made['id']}")
+        headers = {"Content-Type": "application/json"}
+        answer = await user.call(method, path, content=json.dumps(body), headers=headers)
+        assert answer.status_code in (200, 201, 400), (answer.text, body)
+        if answer.status_code == 400:
+            assert answer.json()["errors"][0]["detail"]
+        seen.add(answer.status_code)
+        await user.call("PATCH", f"/triggers/{made['id']}", json=made)
+    assert seen == {200, 201, 400}
+
+
+async def test_no_query_breaks_anything(api: Api, user: User) -> None:
+    chance = random.Random(8004)
+    names = {
+        "/triggers": ["chain_id", "registry", "enabled", "search", "limit", "offset"],
+        "/events": ["chain_id", "event_type", "agent_id", "address", "tag", "from", "to", "transaction_hash", "search"],
+        "/deliveries": ["status", "trigger_id", "action_id", "channel", "from", "to", "cursor", "limit"],
+    }
+    for _ in range(ROUNDS):
+        path = chance.choice(list(names))
+        value = chance.choice([one for one in WEIRD if one not in ("\ud800",)])
+        text = value if isinstance(value, str) else json.dumps(value)
+        answer = await user.call("GET", f"{path}?{chance.choice(names[path])}={quote(text)}")
+        assert answer.status_code in (200, 400), (path, text, answer.text)
