@@ -169,6 +169,8 @@ class Chain(Section):
     """Milliseconds between two looks at the chain's head."""
     max_range_blocks: int = Field(10_000, ge=1, le=1_000_000)
     """Blocks in one eth_getLogs at most; smaller ranges are found by themselves."""
+    requests_per_second: float | None = Field(None, gt=0, le=100_000)
+    """Of each provider, a batch counting by its calls; not set: 50, and no limit for a node on this host."""
     requests_per_second: float | None = Field(None, gt=0, le=10_000)
     """Requests a second to each provider; not set: 50, to a provider on this machine any."""
     identity: Address | None = None
@@ -293,7 +295,9 @@ def _find_secret_key(data_dir: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{data_dir / 'secret_key'} cannot be read ({error}); set AGENTAURI_SECRET_KEY.") from error
+        raise ConfigError(
+            f"{data_dir / 'secret_key'} cannot be read ({error}); set AGENTAURI_DATA_DIR to a folder of yours."
+        ) from error
 
 
 def _make_secret_key(data_dir: Path) -> str:
@@ -310,5 +314,7 @@ def _make_secret_key(data_dir: Path) -> str:
         finally:
             half.unlink()
     except OSError as error:
-        raise ConfigError(f"no secret key can be kept in {data_dir} ({error}); set AGENTAURI_SECRET_KEY.") from error
+        raise ConfigError(
+            f"no secret key can be kept in {data_dir} ({error.strerror}); set AGENTAURI_DATA_DIR to a folder of yours."
+        ) from error
     return _find_secret_key(data_dir)

@@ -45,7 +45,7 @@ def choose(data_dir: Path, say: Say = unheard, *, namespaces: bool = True) -> Ho
         return Home(data_dir, runtime_folder(data_dir), "no")
     if namespaces and namespaces_work():
         return Home(data_dir, runtime_folder(data_dir), "namespace")
-    user = _unprivileged_user()
+    user = unprivileged_user()
     slug = re.sub(r"[^a-z0-9]+", "-", data_dir.parent.name.lower()).strip("-")[:20] or "root"
     folder = STATE_DIRECTORY / f"{slug}-{_digest(data_dir)}"
     for place in (STATE_DIRECTORY, folder):
@@ -65,7 +65,8 @@ def namespaces_work() -> bool:
     return probe.returncode == 0
 
 
-def _unprivileged_user() -> pwd.struct_passwd:
+def unprivileged_user() -> pwd.struct_passwd:
+    """The first user that PostgreSQL can run as here. Raises StartError if there is none."""
     known = {user.pw_name: user for user in pwd.getpwall() if user.pw_uid != 0}
     for name in UNPRIVILEGED_USERS:
         if name in known:

@@ -108,7 +108,8 @@ class Postgres(Server):
             os.chown(half, self._home.user, -1)
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         access = ["--username=agentauri", "--auth=trust", "--no-instructions"]
-        self._run([self._programs / "initdb", "-D", half, *locale, *access], half)
+        sync = [] if self._durable else ["--no-sync"]
+        self._run([self._programs / "initdb", "-D", half, *locale, *access, *sync], half)
         create = self.folder.with_suffix(".sql")
         create.write_text("CREATE DATABASE agentauri\n")
         self._run([self._programs / "postgres", "--single", "-D", half, "postgres"], half, given=create)

@@ -139,7 +139,7 @@ def end_leftovers(folder: Path, what: str, say: Say) -> None:
     """End what a killed run left in ``folder``: whoever owns the folder now started it once."""
     ended = end(running_in(folder))
     if ended:
-        say(f"ended {what} of an earlier run that was killed (process {', '.join(map(str, ended))}).")
+        say(f"ended what an earlier, killed run left of {what} (process {', '.join(map(str, ended))}).")
 
 
 def stop(child: subprocess.Popen[bytes], *signals: signal.Signals, seconds: float) -> None:

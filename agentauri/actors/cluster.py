@@ -8,7 +8,8 @@ takes back only what was deployed. Promises nothing about data: all truth is in 
 import math
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 from ray.serve.schema import LoggingConfig
 
 from agentauri import logs
+from agentauri.actors import handles
 from agentauri.actors.runtime import CPU_SHARE, NAMESPACE
 
 log = logs.get("cluster")
@@ -28,6 +30,9 @@ log = logs.get("cluster")
 MIB = 2**20
 ROOM_CPUS = 2
 """What Serve's controller, proxy and replicas are placed on beside the actors of the path."""
+PATH_SECONDS = 20.0
+POLL_SECONDS = 0.1
+CALL_SECONDS = 2.0
 DRAIN_SECONDS = 2.0
 SERVE_STOP_SECONDS = 2.5
 VITAL = ("gcs_server", "raylet")
@@ -84,6 +89,26 @@ def start_serve(port: int) -> None:
         http_options=HTTPOptions(host=REPLICA_HOST, port=port),
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )
+
+
+def wait_for_path(names: Sequence[str], seconds: float = PATH_SECONDS) -> list[str]:
+    """Wait until these actors have started; the names of those that have not within ``seconds``."""
+    waiting, deadline = list(names), time.monotonic() + seconds
+    while waiting and time.monotonic() < deadline:
+        waiting = [name for name in waiting if not _is_running(name)]
+        time.sleep(POLL_SECONDS)
+    return waiting
+
+
+def _is_running(name: str) -> bool:
+    handle = handles.find(name)
+    if handle is None:
+        return False
+    try:
+        ray.get(handle.running.remote(), timeout=CALL_SECONDS)
+    except (RayError, TimeoutError):
+        return False
+    return True
 
 
 def stop(cluster: Cluster) -> None:

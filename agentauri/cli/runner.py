@@ -71,12 +71,23 @@ def _run(orders: dict[str, Any], pipe: int) -> None:
         cluster.start_serve(settings.http.port)
         _tell(pipe, step="API and actors")
         _deployment(orders["deploy"])(settings)
+        late = cluster.wait_for_path(_path(settings)) if orders["deploy"] == DEPLOY else []
+        if late:
+            log.warning("actors_late", actors=late, remedy="they are tried on; see their own lines")
         _tell(pipe, ready={"ray_address": running.address, "dashboard_url": running.dashboard_url})
         while running.is_alive():
             time.sleep(WATCH_SECONDS)
     except Stop:
         cluster.stop(running)
         raise
+
+
+def _path(settings: config.Settings) -> list[str]:
+    """The actors without which no event gets through; an indexer may wait for its providers as long as it takes."""
+    from agentauri.actors import handles
+
+    evaluators = [handles.evaluator_name(index) for index in range(settings.actors.evaluators)]
+    return [handles.LISTENER, *evaluators, handles.deliverer_name(0)]
 
 
 def _deployment(name: str) -> Any:

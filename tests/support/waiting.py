@@ -24,3 +24,12 @@ async def eventually(check: Callable[[], Any], *, seconds: float = 15.0, pause: 
         if time.monotonic() > until:
             raise AssertionError(f"not within {seconds} s; last answer: {value!r}")
         await asyncio.sleep(pause)
+
+
+def until(check: Callable[[], object], *, seconds: float = 15.0, pause: float = 0.02) -> None:
+    """Wait, outside any event loop, until ``check`` is truthy. Fails after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s")
+        time.sleep(pause)

@@ -139,5 +139,5 @@ def test_nothing_is_written_when_no_key_is_to_be_made(tmp_path: Path) -> None:
 
 def test_data_dir_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="set AGENTAURI_SECRET_KEY"):
+    with pytest.raises(ConfigError, match="set AGENTAURI_DATA_DIR"):
         config.load(environment={"AGENTAURI_DATA_DIR": str(tmp_path / "file" / "data")})
