@@ -21,13 +21,11 @@ from agentauri.channels.addresses import policy_of
 from agentauri.channels.discipline import Discipline
 from agentauri.channels.registry import Channel, open_channels
 from agentauri.channels.retry import is_destination_failure, judge, next_wait, waits_of
-from agentauri.errors import StartError
 from agentauri.models.action import ActionType
 from agentauri.models.delivery import Attempt, Claimed, DeliveryStatus, Destination, Judgement, Outcome, Result
 from agentauri.store import attempts, claims, database
 from agentauri.store.attempts import Recorded
-from agentauri.store.database import AWAY
-from agentauri.store.held import Held
+from agentauri.store.held import TRY_AGAIN, Held
 from agentauri.store.vault import Vault
 
 log = logs.get("deliverer")
@@ -156,7 +154,7 @@ class Deliverer:
         while True:
             try:
                 worked = await self._round()
-            except (*AWAY, StartError) as error:
+            except TRY_AGAIN as error:
                 self._claiming.drop()
                 log.warning("claim_failed", deliverer=self._name, error=repr(error), retry_seconds=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -288,7 +286,7 @@ class Deliverer:
         while True:
             try:
                 await self._expire()
-            except (*AWAY, StartError) as error:
+            except TRY_AGAIN as error:
                 self._caring.drop()
                 log.warning("leases_not_expired", deliverer=self._name, error=repr(error))
             now = time.monotonic()

@@ -12,10 +12,8 @@ from math import ceil
 from uuid import UUID, uuid4
 
 from agentauri import logs
-from agentauri.errors import StartError
 from agentauri.store import lanes as lane_rows
-from agentauri.store.database import AWAY
-from agentauri.store.held import Held
+from agentauri.store.held import TRY_AGAIN, Held
 
 log = logs.get("lanes")
 
@@ -27,6 +25,9 @@ IDLE_SECONDS = 120.0
 PRUNE_BEATS = 300
 SPARE_LANES = 1
 """So many beyond its share a deliverer keeps: an odd lane does not wander."""
+
+HASTY_LANES = 64
+"""So many beyond its share it takes when a doorbell rings: a delivery waits for nobody's beat; beats even it out."""
 
 Changed = Callable[[frozenset[str], frozenset[str]], None]
 
@@ -86,7 +87,7 @@ class LaneKeeper:
                     next_beat = time.monotonic() + self._beat_seconds
                     await self._beat()
                 await self._take_asked()
-            except (*AWAY, StartError) as error:
+            except TRY_AGAIN as error:
                 self._held.drop()
                 log.warning("lanes_not_renewed", deliverer=self._name, error=repr(error))
                 self._wake.clear()
@@ -104,7 +105,7 @@ class LaneKeeper:
         self._set_owned(frozenset())
         try:
             await lane_rows.leave(await self._held.get(), self.token)
-        except (*AWAY, StartError) as error:
+        except TRY_AGAIN as error:
             log.warning("lanes_not_released", deliverer=self._name, error=repr(error), remedy="their leases end soon")
         await self._held.close()
 
@@ -120,7 +121,7 @@ class LaneKeeper:
         self._counts = await lane_rows.count(connection)
         await self._give_back()
         unowned = await lane_rows.list_unowned(connection)
-        await self._take(unowned, share_of=self._counts.lanes + len(unowned))
+        await self._take(unowned, self._share(self._counts.lanes + len(unowned)))
         self._beats += 1
         if self._beats % PRUNE_BEATS == 0:
             await lane_rows.prune(connection)
@@ -144,12 +145,12 @@ class LaneKeeper:
     async def _take_asked(self) -> None:
         asked, self._asked = self._asked - self.owned, set()
         if asked:
-            await self._take(sorted(asked), share_of=self._counts.lanes + len(asked))
+            known = max(self._counts.lanes, len(self.owned)) + len(asked)
+            await self._take(sorted(asked), self._share(known) + HASTY_LANES)
 
-    async def _take(self, lanes: list[str], share_of: int) -> None:
-        """Lease what nobody leases, up to this deliverer's share of ``share_of`` lanes."""
-        room = self._share(share_of) - len(self.owned)
-        wanted = lanes[: max(0, room)]
+    async def _take(self, lanes: list[str], most: int) -> None:
+        """Lease what nobody leases, as long as no more than ``most`` lanes are owned."""
+        wanted = lanes[: max(0, most - len(self.owned))]
         if not wanted:
             return
         taken = await lane_rows.take(await self._held.get(), self.token, self._name, wanted, self._lease_seconds)

@@ -11,15 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
-
 from agentauri import logs, metrics
-from agentauri.errors import StartError
 from agentauri.models.delivery import Result
 from agentauri.store import attempts
 from agentauri.store.attempts import Recorded
-from agentauri.store.database import AWAY
-from agentauri.store.held import Held
+from agentauri.store.held import TRY_AGAIN, Held
 
 log = logs.get("recorder")
 
@@ -88,10 +84,10 @@ class Recorder:
                 self._heard(batch, await self._record(batch))
                 _measure(batch)
                 return
-            except asyncpg.DataError as error:
+            except attempts.REFUSED as error:
                 await self._write_apart(batch, error)
                 return
-            except (*AWAY, asyncpg.TransactionRollbackError, StartError) as error:
+            except TRY_AGAIN as error:
                 self.held.drop()
                 log.warning("record_failed", results=self.backlog, error=repr(error), retry_seconds=pause)
                 await asyncio.sleep(pause)
@@ -102,7 +98,7 @@ class Recorder:
         async with connection.transaction():
             return await attempts.record(connection, batch)
 
-    async def _write_apart(self, batch: list[Result], error: asyncpg.DataError) -> None:
+    async def _write_apart(self, batch: list[Result], error: Exception) -> None:
         """One of them does not fit: each alone, and the one that fails without its texts."""
         if len(batch) > 1:
             for result in batch:

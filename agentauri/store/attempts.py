@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from agentauri.models.delivery import DeliveryStatus, Judgement, Outcome, Result
 from agentauri.models.ids import DeliveryId, retraction_notice_id
 from agentauri.store.database import Connection
@@ -55,6 +57,8 @@ DISABLE_SQL = """
     UPDATE trigger_actions SET enabled = false, disabled_by = 'system', disabled_reason = $2, updated_at = now()
     WHERE id = ANY($1::uuid[]) AND enabled RETURNING id"""
 
+REFUSED = asyncpg.DataError
+"""What ``record`` raises when a value does not fit its column."""
 GONE_REASON = "The receiver answered 410 Gone: it wants no more deliveries."
 
 

@@ -5,10 +5,14 @@ Not for several tasks at once.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import asyncpg
+import asyncpg
+
+from agentauri.errors import StartError
+from agentauri.store.database import AWAY
+
+TRY_AGAIN = (*AWAY, asyncpg.TransactionRollbackError, StartError)
+"""What a statement on a held connection raises when nothing is wrong with it: drop the connection, and do it again."""
 
 
 class Held:
