@@ -129,6 +129,10 @@ class FakeNode:
     twist: dict[str, Twist] = field(default_factory=dict)
     raw: Callable[[], web.Response] | None = None
     hang: bool = False
+    most_calls: int = 1_000
+    """Calls in a batch that are not refused; ``refuses_whole``: by one error for all of them."""
+    refuses_whole: bool = True
+    sockets: set[web.WebSocketResponse] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -139,8 +143,34 @@ class FakeNode:
             await asyncio.Event().wait()
         if self.raw is not None:
             return self.raw()
-        answer = [self._answer(call) for call in body] if isinstance(body, list) else self._answer(body)
+        answer: Any
+        if isinstance(body, list) and len(body) > self.most_calls:
+            error = {"code": -32600, "message": f"batch of more than {self.most_calls} requests"}
+            answer = {"error": error} if self.refuses_whole else [{"id": one["id"], "error": error} for one in body]
+        elif isinstance(body, list):
+            answer = [self._answer(call) for call in body]
+        else:
+            answer = self._answer(body)
         return web.Response(body=orjson.dumps(answer), content_type="application/json")
+
+    async def subscribe(self, request: web.Request) -> web.WebSocketResponse:
+        """A WebSocket that ``announce`` speaks to."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            subscription = {"jsonrpc": "2.0", "id": orjson.loads(message.data)["id"], "result": "0x1"}
+            await socket.send_str(orjson.dumps(subscription).decode())
+            self.sockets.add(socket)
+        self.sockets.discard(socket)
+        return socket
+
+    async def announce(self) -> None:
+        """Tell every subscriber of the newest head."""
+        head = {"subscription": "0x1", "result": self.chain.blocks[-1].header()}
+        for socket in self.sockets:
+            await socket.send_str(
+                orjson.dumps({"jsonrpc": "2.0", "method": "eth_subscription", "params": head}).decode()
+            )
 
     def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
         base = {"jsonrpc": "2.0", "id": call["id"]}
@@ -183,6 +213,7 @@ async def serving(*nodes: FakeNode) -> AsyncIterator[tuple[FakeNode, ...]]:
     for node in nodes:
         app = web.Application(client_max_size=16 * 2**20)
         app.router.add_post("/{tail:.*}", node.serve)
+        app.router.add_get("/{tail:.*}", node.subscribe)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

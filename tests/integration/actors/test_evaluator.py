@@ -24,7 +24,9 @@ async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
 async def scores(rig: Rig, values: list[int], *, start: int = 0, **changes: Any) -> list[Any]:
     """Feedback with these scores, one a block, agents 0 to 4 in turn."""
     rows = [
-        feedback(start + number, agent_id=(start + number) % 5, data={"score": str(value), "value": str(value)}, **changes)
+        feedback(
+            start + number, agent_id=(start + number) % 5, data={"score": str(value), "value": str(value)}, **changes
+        )
         for number, value in enumerate(values)
     ]
     async with rig.pool.acquire() as connection:
