@@ -61,13 +61,13 @@ class Place(NamedTuple):
 
 def find_place(definition: TriggerDefinition) -> tuple[Place, list[Condition]]:
     """The place, and the stateless conditions that are still to be tested there. No keys: no event can match."""
-    conditions = [one for one in _joined(definition.conditions) if not one.is_stateful]
+    conditions = [(_bound_place(one), one) for one in _joined(definition.conditions) if not one.is_stateful]
     bound = _bound_values(definition, conditions)
     _loosen(bound)
     shape = sum(1 << index for index, values in enumerate(bound) if values is not None)
-    kept = [sorted(values, key=repr) for values in bound if values is not None]
-    keys: tuple[Key, ...] = tuple(kept[0]) if len(kept) == 1 else tuple(product(*kept))
-    tests = [one for one in conditions if not _is_met_by_place(one, shape)]
+    kept = [tuple(values) for values in bound if values is not None]
+    keys: tuple[Key, ...] = kept[0] if len(kept) == 1 else tuple(product(*kept))
+    tests = [one for place, one in conditions if place is None or not shape >> place & 1]
     return Place(shape, keys, _equalities(tests), _bounds(tests)), tests
 
 
@@ -92,15 +92,16 @@ def _bound_place(condition: Condition) -> int | None:
     return BOUND_FIELDS.index(target.name)
 
 
-def _bound_values(definition: TriggerDefinition, conditions: Sequence[Condition]) -> list[frozenset[Scalar] | None]:
+def _bound_values(
+    definition: TriggerDefinition, conditions: Sequence[tuple[int | None, Condition]]
+) -> list[frozenset[Scalar] | None]:
     """For each of BOUND_FIELDS the values that it can have, None where it can have any."""
     bound: list[frozenset[Scalar] | None] = [None] * len(BOUND_FIELDS)
     if definition.chain_id is not None:
         bound[0] = frozenset({definition.chain_id})
     if definition.registry is not None:
         bound[1] = frozenset({definition.registry.value})
-    for condition in conditions:
-        place = _bound_place(condition)
+    for place, condition in conditions:
         if place is not None:
             before, values = bound[place], known_values(condition)
             bound[place] = values if before is None else before & values
@@ -113,11 +114,6 @@ def _loosen(bound: list[frozenset[Scalar] | None]) -> None:
         count, values = prod(len(one) for one in bound if one is not None), bound[place]
         if count > MAX_KEYS and values is not None and len(values) > 1:
             bound[place] = None
-
-
-def _is_met_by_place(condition: Condition, shape: int) -> bool:
-    place = _bound_place(condition)
-    return place is not None and bool(shape >> place & 1)
 
 
 def _equalities(conditions: Sequence[Condition]) -> tuple[Equality, ...]:

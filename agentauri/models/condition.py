@@ -7,7 +7,9 @@ conditions are evaluated stands in engine/; what joins them to a trigger, in tri
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as member
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
 from agentauri.models import condition_config as configs
@@ -19,6 +21,7 @@ from agentauri.models.operators import (
     MEMBERSHIP,
     ORDER,
     PRESENCE,
+    SYNONYMS,
     TEXTUAL,
     Operator,
     operators_of,
@@ -53,6 +56,7 @@ class ConditionType(StrEnum):
     RATE_LIMIT = "rate_limit"
 
 
+TYPES = {kind.value: kind for kind in ConditionType}
 STATEFUL = frozenset({ConditionType.EMA_THRESHOLD, ConditionType.RATE_LIMIT})
 
 
@@ -89,16 +93,16 @@ class Condition:
     operator: Operator | None
     value: Value
     config: Config
+    target: Field | None = member(init=False, compare=False, repr=False)
+    """The field of the event that it reads, None for groups and counts."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", None if self.field is None else find_field(self.field))
 
     @property
     def is_stateful(self) -> bool:
         """Whether what it compares depends on earlier events."""
         return self.type in STATEFUL
-
-    @property
-    def target(self) -> Field | None:
-        """The field of the event that it reads, None for groups and counts."""
-        return find_field(self.field) if self.field is not None else None
 
     @property
     def ignore_case(self) -> bool:
@@ -215,6 +219,44 @@ def _parse_list(raw: object, pointer: str, problems: Problems, depth: int) -> tu
     return tuple(condition for condition in parsed if condition is not None)
 
 
+def load_conditions(stored: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+    """Conditions from what ``wire`` gave, without the checks that were made when they were written.
+
+    A million are loaded at a start. Raises KeyError, TypeError or ValueError where it is not that form.
+    """
+    return tuple(_load(one) for one in stored)
+
+
+def _load(stored: Mapping[str, Any]) -> Condition:
+    kind, field, raw = TYPES[stored["condition_type"]], stored["field"], stored["value"]
+    operator = None if stored["operator"] is None else SYNONYMS[stored["operator"]]
+    target = None if field is None else get_field(field)
+    value: Value = None
+    if isinstance(raw, list):
+        value = tuple(_load_scalar(target, one) for one in raw)
+    elif raw is not None:
+        value = raw if operator in TEXTUAL else _load_scalar(target, raw)
+    return Condition(UUID(stored["id"]), kind, field, operator, value, _load_config(kind, stored["config"]))
+
+
+def _load_scalar(target: Field | None, raw: Any) -> Scalar:
+    if target is None or target.kind in NUMERIC:
+        return values.parse_number(raw)
+    loaded: Scalar = values.parse_time(raw) if target.kind is Kind.TIME else raw
+    return loaded
+
+
+def _load_config(kind: ConditionType, stored: Mapping[str, Any]) -> Config:
+    match kind:
+        case ConditionType.GROUP:
+            return GroupConfig(GroupMode(stored["mode"]), load_conditions(stored["conditions"]))
+        case ConditionType.EMA_THRESHOLD:
+            return configs.load_ema_config(stored)
+        case ConditionType.RATE_LIMIT:
+            return configs.load_rate_config(stored)
+    return TextConfig(**stored) if stored else configs.NO_OPTIONS
+
+
 MEMBERS = ("id", "condition_type", "field", "operator", "value", "config")
 
 
@@ -262,12 +304,13 @@ def _parse_plain(
 
 
 def _parse_type(raw: object) -> ConditionType:
-    available = ", ".join(ConditionType)
-    if raw in LATER:
-        raise ValueError(f"{raw} is not available yet; available are {available}")
-    if not isinstance(raw, str) or raw not in tuple(ConditionType):
-        raise ValueError(f"must be one of {available}")
-    return ConditionType(raw)
+    kind = TYPES.get(raw) if isinstance(raw, str) else None
+    if kind is None:
+        available = ", ".join(ConditionType)
+        raise ValueError(
+            f"{raw} is not available yet; available are {available}" if raw in LATER else f"must be one of {available}"
+        )
+    return kind
 
 
 def _parse_id(raw: object) -> UUID:

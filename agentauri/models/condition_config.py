@@ -7,7 +7,7 @@ Unknown members are refused, because a misspelt option that is ignored is worse 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agentauri.models.fields import GROUP_FIELDS
 from agentauri.models.problems import Problems
@@ -45,6 +45,9 @@ class TextConfig:
     def wire(self) -> dict[str, object]:
         """As JSON."""
         return _set(ignore_case=self.ignore_case)
+
+
+NO_OPTIONS = TextConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,28 @@ def parse_ema_config(raw: Mapping[object, object], pointer: str, problems: Probl
         alpha=members.take("alpha", _alpha),
         min_samples=members.take("min_samples", _samples),
         group_by=members.take("group_by", parse_group_by),
+    )
+
+
+def load_ema_config(stored: Mapping[str, Any]) -> EmaConfig:
+    """From what ``EmaConfig.wire`` gave. Raises ValueError or TypeError where it is not that form."""
+    members = {**stored}
+    group_by, alpha = members.pop("group_by", None), members.pop("alpha", None)
+    return EmaConfig(
+        **members,
+        alpha=None if alpha is None else float(alpha),
+        group_by=None if group_by is None else parse_group_by(group_by),
+    )
+
+
+def load_rate_config(stored: Mapping[str, Any]) -> RateConfig:
+    """From what ``RateConfig.wire`` gave. Raises KeyError, ValueError or TypeError where it is not that form."""
+    members = {**stored}
+    group_by = members.pop("group_by", None)
+    return RateConfig(
+        **members,
+        window_seconds=parse_time_window(stored["time_window"]),
+        group_by=None if group_by is None else parse_group_by(group_by),
     )
 
 

@@ -8,11 +8,12 @@ in it; the delivery looks that up when it is made (protocol P19).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from agentauri.models.action import ActionType
-from agentauri.models.condition import Condition, collect_conditions
+from agentauri.models.condition import Condition, collect_conditions, load_conditions
 from agentauri.models.event import Registry
 from agentauri.models.problems import Problems
 from agentauri.models.values import parse_text
@@ -75,7 +76,7 @@ class ActionRef:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "ActionRef":
         """From ``to_json``'s form. Raises KeyError, TypeError or ValueError where it is not that."""
-        kind = ActionType(stored["action_type"])
+        kind = TYPES[stored["action_type"]]
         return cls(UUID(stored["id"]), kind, stored["priority"], stored["enabled"], stored["notify_retraction"])
 
 
@@ -134,19 +135,27 @@ class TriggerDefinition:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "TriggerDefinition":
-        """From ``to_json``'s form, checked again.
-
-        Raises InvalidRequest where a rule is broken; KeyError, TypeError or ValueError where it is not that form.
-        """
-        return cls.of(
-            UUID(stored["id"]),
-            UUID(stored["organization_id"]),
-            validate_trigger({name: stored[name] for name in STORED}),
-            [ActionRef.from_json(action) for action in stored["actions"]],
+        """From ``to_json``'s form. Raises KeyError, TypeError or ValueError where it is not that."""
+        return cls(
+            id=UUID(stored["id"]),
+            organization_id=_shared_id(stored["organization_id"]),
+            name=stored["name"],
+            chain_id=stored["chain_id"],
+            registry=None if stored["registry"] is None else REGISTRIES[stored["registry"]],
+            fire=FIRES[stored["fire"]],
+            cooldown_seconds=stored["cooldown_seconds"],
+            match_all=stored["match_all"],
+            conditions=load_conditions(stored["conditions"]),
+            actions=tuple(ActionRef.from_json(action) for action in stored["actions"]),
         )
 
 
-STORED = ("name", "chain_id", "registry", "fire", "cooldown_seconds", "match_all", "conditions")
+REGISTRIES = {registry.value: registry for registry in Registry}
+FIRES = {fire.value: fire for fire in Fire}
+TYPES = {kind.value: kind for kind in ActionType}
+
+_shared_id = lru_cache(maxsize=1 << 14)(UUID)
+"""An organization has many triggers; they share its id in memory."""
 
 
 def validate_trigger(raw: Mapping[str, object], existing: TriggerFields | None = None) -> TriggerFields:

@@ -62,6 +62,8 @@ def exact_number(text: str) -> Number | None:
 
 def parse_number(raw: object) -> Number:
     """An exact number from JSON or text."""
+    if type(raw) is int and abs(raw) <= MAX_JSON_INTEGER:
+        return raw
     if isinstance(raw, float) and abs(raw) > MAX_JSON_INTEGER:
         raise ValueError("must be sent as text, so that all its digits arrive")
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):

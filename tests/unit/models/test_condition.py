@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentauri.errors import InvalidRequest
-from agentauri.models.condition import Condition, ConditionType, parse_conditions
+from agentauri.models.condition import Condition, ConditionType, load_conditions, parse_conditions
 from agentauri.models.operators import SYNONYMS, Operator
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -223,6 +223,42 @@ def test_time_window_that_is_no_length_is_refused(window: object) -> None:
     assert list(found) == ["/conditions/0/config/time_window"]
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {
+            "condition_type": "field_match",
+            "field": "timestamp",
+            "operator": "in",
+            "value": ["2026-01-31T12:00:00Z", 1.5],
+        },
+        {"condition_type": "field_match", "field": "approved", "operator": "=", "value": "true"},
+        {"condition_type": "field_match", "field": "topics", "operator": "contains", "value": "0x" + "ab" * 32},
+        {"condition_type": "validator_whitelist", "operator": "not in", "value": [ADDRESS]},
+        {"condition_type": "tag_equals", "field": "tag", "operator": "ends_with", "value": "5"},
+        {"condition_type": "agent_id_equals", "operator": "in", "value": [0, str(2**256 - 1)]},
+        {"condition_type": "file_uri_exists", "field": "token_uri", "operator": "is null"},
+        {
+            "condition_type": "ema_threshold",
+            "operator": "<",
+            "value": "0.1",
+            "config": {"alpha": 1, "group_by": "none"},
+        },
+        {
+            "condition_type": "rate_limit",
+            "operator": "<",
+            "value": 0,
+            "config": {"time_window": "7d", "group_by": ["tag"]},
+        },
+        group(group(score(), mode="none"), mode="all"),
+    ],
+)
+def test_stored_form_loads_to_an_equal_condition(condition: dict[str, object]) -> None:
+    conditions = parse_conditions([condition])
+    stored = orjson.loads(orjson.dumps([one.wire() for one in conditions]))
+    assert load_conditions(stored) == parse_conditions(stored) == conditions
+
+
 def test_config_is_answered_as_it_was_sent() -> None:
     config = {"window_size": 10, "alpha": 0.2, "group_by": ["tag1", "agent_id"]}
     condition = one(condition_type="ema_threshold", field="score", operator="<", value="70", config=config)
@@ -237,7 +273,7 @@ NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40)
 def test_number_is_equal_after_store_and_load(number: object) -> None:
     condition = one(**score(value=str(number)))
     stored = orjson.loads(orjson.dumps([condition.wire()]))
-    assert parse_conditions(stored) == (condition,)
+    assert parse_conditions(stored) == load_conditions(stored) == (condition,)
     assert condition.value == number
 
 
@@ -273,4 +309,4 @@ def test_any_json_is_either_refused_with_places_or_stored_exactly(raw: list[obje
     assert all(pointer.startswith("/conditions") and detail for pointer, detail in refused)
     if not refused:
         stored = orjson.loads(orjson.dumps([condition.wire() for condition in conditions]))
-        assert parse_conditions(stored) == conditions
+        assert parse_conditions(stored) == load_conditions(stored) == conditions
