@@ -13,6 +13,7 @@ from agentauri import logs, metrics
 from agentauri.actors import tasks
 from agentauri.actors.chain_writer import ChainWriter
 from agentauri.actors.follower import Follower
+from agentauri.chain.heads import ring
 from agentauri.chain.providers import Providers
 from agentauri.chain.registries import WatchedChain
 from agentauri.chain.source import Source
@@ -47,6 +48,7 @@ class Indexer:
         self._follower: Follower | None = None
         self._state = "starting"
         self._fenced = False
+        self._bell = asyncio.Event()
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._failures = 0
@@ -66,11 +68,13 @@ class Indexer:
         self._tasks = [
             tasks.spawn(self._run(), name=name, eternal=True),
             tasks.spawn(self._beat(), name=f"{name} beat", eternal=True),
+            *(tasks.spawn(ring(url, self._bell.set), name=f"{name} heads") for url in self._chain.websocket_urls),
         ]
 
     async def drain(self) -> None:
         """Finish the commit that is under way, and stop for good."""
         self._stopping.set()
+        self._bell.set()
         if self._tasks:
             await self._wait(self._stopped, DRAIN_SECONDS)
         await tasks.cancel(*self._tasks)
@@ -128,7 +132,9 @@ class Indexer:
             if steps % PRUNE_STEPS == 0 and self._writer is not None:
                 await self._writer.prune()
             if not more:
-                await self._wait(self._stopping, self._chain.poll_seconds)
+                await self._wait(self._bell, self._chain.poll_seconds)
+                if not self._stopping.is_set():
+                    self._bell.clear()
 
     async def _claimed(self) -> Follower:
         """The follower with a claim that holds: the one that there is, or a new one."""

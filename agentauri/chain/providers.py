@@ -9,6 +9,7 @@ when none can. What makes an answer right is not decided here (source.py).
 import asyncio
 import math
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
@@ -38,7 +39,8 @@ ERROR_SECONDS = 10.0
 LOYALTY_SECONDS = 0.25
 """How much worse than another the provider in use may be before it is left."""
 MAX_BATCH = 100
-"""Calls in one request; longer lists are cut (many providers refuse longer ones)."""
+"""Calls in one request at most; fewer for a provider that refuses so many."""
+BATCH = re.compile(r"\bbatch", re.IGNORECASE)
 
 log = logs.get("providers")
 
@@ -59,6 +61,7 @@ class Provider:
         usual = math.inf if is_local(url) else DEFAULT_PER_SECOND
         self._pace = Pace(chain.requests_per_second or usual)
         self._observe = observe
+        self._batch_size = MAX_BATCH
         self._admitted = False
         self._failures = 0
         self._error_rate = 0.0
@@ -79,11 +82,26 @@ class Provider:
     async def try_batch(self, calls: Sequence[Call]) -> list[object]:
         """``batch`` with the RpcError of a call that failed in its place."""
         answers: list[object] = []
-        for start in range(0, len(calls), MAX_BATCH):
-            part = calls[start : start + MAX_BATCH]
+        while len(answers) < len(calls):
+            part = calls[len(answers) : len(answers) + self._batch_size]
             await asyncio.sleep(self._pace.reserve(len(part), time.monotonic()))
-            answers += await self._timed(part)
+            try:
+                found = await self._timed(part)
+            except RpcError as error:
+                if not self._wants_less(part, error):
+                    raise
+                continue
+            if not any(isinstance(one, RpcError) and self._wants_less(part, one) for one in found):
+                answers += found
         return answers
+
+    def _wants_less(self, part: Sequence[Call], error: RpcError) -> bool:
+        """Whether the provider takes no batch of this size; from now on it gets smaller ones."""
+        if len(part) == 1 or not BATCH.search(error.message):
+            return False
+        self._batch_size = len(part) // 2
+        log.info("batch_shrinks", provider=self.label, calls=self._batch_size, why=error.message)
+        return True
 
     async def _timed(self, calls: Sequence[Call]) -> list[object]:
         began, outcome = time.monotonic(), "error"

@@ -110,10 +110,10 @@ class Source:
                 found = await work
             except (RangeTooLarge, RpcTimeout) as error:
                 log.info("range_shrinks", provider=provider.label, first=after.number + 1, last=last, why=error.message)
-                if not provider.range.shrink() or isinstance(error, RpcTimeout):
+                if not provider.range.refused(last - after.number) or isinstance(error, RpcTimeout):
                     raise
                 continue
-            provider.range.grow()
+            provider.range.answered(last - after.number)
             return found
 
     async def _fetch_careful(self, provider: Provider, after: BlockRef, last: int) -> Found:

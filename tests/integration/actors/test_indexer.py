@@ -118,6 +118,25 @@ async def test_start_and_drain_may_be_called_again(indexing: Indexing) -> None:
         assert (await indexer.status())["state"] == "drained"
 
 
+async def test_a_head_that_is_announced_is_not_waited_for(indexing: Indexing) -> None:
+    chain = a_chain(3)
+    async with serving(FakeNode(chain)) as (node,):
+        urls = (node.url, node.url.replace("http", "ws"))
+        async with indexing.running(watched(*urls, poll_interval_ms=600_000)):
+            await indexing.eventually_agrees(chain)
+            await eventually(lambda: bool(node.sockets))
+            for _ in range(3):
+                chain.mine(2)
+                await node.announce()
+                await indexing.eventually_agrees(chain)
+            for socket in list(node.sockets):
+                await socket.close()
+            await eventually(lambda: bool(node.sockets))
+            chain.mine(1)
+            await node.announce()
+            await indexing.eventually_agrees(chain)
+
+
 # -- forks -------------------------------------------------------------------------------------------------------------
 
 

@@ -159,6 +159,16 @@ async def test_long_lists_of_calls_are_sent_in_several_requests() -> None:
         assert await providers.all[0].batch(calls) == ["0x0"] * len(calls)
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["one-error", "an-error-each"])
+async def test_a_provider_that_wants_smaller_batches_gets_them(whole: bool) -> None:
+    node = FakeNode(FakeChain(), most_calls=3, refuses_whole=whole)
+    async with of(node) as providers:
+        assert await providers.all[0].batch([Call("eth_blockNumber")] * 10) == ["0x0"] * 10
+        requests = len(node.asked)
+        assert await providers.all[0].batch([Call("eth_blockNumber")] * 3) == ["0x0"] * 3
+        assert len(node.asked) == requests + 3
+
+
 async def test_two_providers_of_one_host_have_two_names() -> None:
     chain = watch(id=1, name="ethereum", rpc_urls=["https://one/a", "https://one/b", "https://two"])
     providers = Providers(chain)
