@@ -21,7 +21,9 @@ from agentauri.store.health import RedisProbe
 from agentauri.store.vault import Vault
 
 log = logs.get("api")
-POOL_SIZE = 10
+POOL_SIZE = 8
+SEARCHES = 4
+"""Lists of events under way at once: they may look far back, and must leave connections to everything else."""
 CLOSE_SECONDS = 3.0
 
 
@@ -38,6 +40,7 @@ class Context:
     access: Access
     peers: Peers
     monitor: Monitor
+    searches: asyncio.Semaphore
 
 
 @asynccontextmanager
@@ -54,7 +57,8 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         await keys.refresh()
         refreshing = spawn(keys.keep_fresh(), name="signing keys", eternal=True)
         try:
-            yield Context(settings, pool, redis, vault, passwords, keys, access, peers, Monitor(pool, redis))
+            monitor, searches = Monitor(pool, redis), asyncio.Semaphore(SEARCHES)
+            yield Context(settings, pool, redis, vault, passwords, keys, access, peers, monitor, searches)
         finally:
             await cancel(refreshing)
     finally:

@@ -62,7 +62,7 @@ async def get_events(
     Where a filter looks far back, a page may be short, or empty, although `has_more` is true: go on with its cursor.
     """
     below = None if cursor is None else int(cursor)
-    async with context.pool.acquire() as connection:
+    async with context.searches, context.pool.acquire() as connection:
         found, end = await list_events(connection, wanted, before_seq=below, limit=limit)
     return continued([public(event) for event in found], limit=limit, next_cursor=None if end is None else str(end))
 

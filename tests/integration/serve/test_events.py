@@ -33,24 +33,23 @@ async def page(user: User, query: str = "") -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "chain_id=5",
-        "registry=identity",
-        "event_type=Registered",
-        "agent_id=0",
-        f"agent_id={BIG}",
-        f"address={ADA.lower()}",
-        "tag=uptime",
-        "from=2024-01-01T00:00:00Z",
-        "to=2022-01-01T00:00:00%2B01:00",
-        "transaction_hash=0x" + "C" * 64,
-        "search=needle",
-        "search=100%25",
-    ],
-)
-async def test_each_filter_finds_the_one_event_that_fits(user: User, pool: Pool, query: str) -> None:
+FILTERS = [
+    "chain_id=5",
+    "registry=identity",
+    "event_type=Registered",
+    "agent_id=0",
+    f"agent_id={BIG}",
+    f"address={ADA.lower()}",
+    "tag=uptime",
+    "from=2024-01-01T00:00:00Z",
+    "to=2022-01-01T00:00:00%2B01:00",
+    "transaction_hash=0x" + "C" * 64,
+    "search=needle",
+    "search=100%25",
+]
+
+
+async def test_each_filter_finds_the_one_event_that_fits(user: User, pool: Pool) -> None:
     others: list[dict[str, Any]] = [
         {"chain_id": 5},
         {"registry": "identity"},
@@ -68,9 +67,10 @@ async def test_each_filter_finds_the_one_event_that_fits(user: User, pool: Pool,
     ]
     for more in others:
         await insert(pool, **more)
-    body = await page(user, f"?{query}")
-    assert len(body["data"]) == 1
-    assert body["pagination"] == {"limit": 20, "next_cursor": None, "has_more": False}
+    for query in FILTERS:
+        body = await page(user, f"?{query}")
+        assert len(body["data"]) == 1, query
+        assert body["pagination"] == {"limit": 20, "next_cursor": None, "has_more": False}
 
 
 async def test_cursors_walk_the_whole_log_once_from_new_to_old(user: User, pool: Pool) -> None:
@@ -119,17 +119,17 @@ async def test_an_unknown_event_is_not_found(user: User) -> None:
     assert (await user.call("GET", f"/events/{uuid4()}")).status_code == 404
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+IMPOSSIBLE = [
         "limit=0", "limit=101", "limit=x", "cursor=x", "cursor=-1", f"cursor={2**63}", "agent_id=-1", "agent_id=x",
         f"agent_id={BIG + 1}", "chain_id=0", f"chain_id={2**63}", "registry=x", "address=0x1", "transaction_hash=0x1",
         "from=now", "from=2024-01-01T00:00:00", "to=0001-01-01T00:00:00Z", "search=%00", "event_type=",
         "tag=" + "x" * 256,
-    ],
-)  # fmt: skip
-async def test_a_filter_that_cannot_be_is_refused_by_name(user: User, query: str) -> None:
-    answer = await user.call("GET", f"/events?{query}")
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
-    if "%00" not in query:
-        assert answer.json()["errors"][0]["pointer"] == f"/query/{query.partition('=')[0]}"
+    ]  # fmt: skip
+
+
+async def test_a_filter_that_cannot_be_is_refused_by_name(user: User) -> None:
+    for query in IMPOSSIBLE:
+        answer = await user.call("GET", f"/events?{query}")
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+        if "%00" not in query:
+            assert answer.json()["errors"][0]["pointer"] == f"/query/{query.partition('=')[0]}"
