@@ -3,6 +3,7 @@
 Never touches the configured stores. The database is durable as in production: what is measured includes its fsync.
 """
 
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +13,7 @@ from uuid import uuid4
 import ray
 
 from agentauri import local
+from agentauri.actors import environment
 from agentauri.store import database, migrate
 from agentauri.store.database import Pool
 
@@ -42,7 +44,8 @@ async def migrated(addresses: local.Addresses) -> AsyncIterator[Pool]:
 
 @contextmanager
 def cluster(cores: int = 2) -> Iterator[str]:
-    """A local Ray cluster with the settings of ``agentauri up``; yields a fresh namespace."""
+    """A local Ray cluster whose workers have the priority that they have in the service; yields a fresh namespace."""
+    os.environ["RAY_worker_niceness"] = environment.WORKER_NICENESS
     ray.init(
         address="local",
         num_cpus=cores,
