@@ -2,7 +2,6 @@
 
 import secrets
 from base64 import b64encode
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -76,19 +75,6 @@ async def list_secrets(
         f"SELECT count(*) FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}", organization_id
     )
     return [WebhookSecret(*row) for row in rows], total
-
-
-async def list_signing(connection: Connection, vault: Vault, organization_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
-    """The texts of every live secret of each organization, the newest first: what its webhooks are signed with."""
-    rows = await connection.fetch(
-        f"""SELECT organization_id, sealed FROM webhook_secrets
-            WHERE organization_id = ANY($1::uuid[]) AND {LIVE} ORDER BY created_at DESC, id""",
-        list(organization_ids),
-    )
-    found: dict[UUID, list[str]] = {id: [] for id in organization_ids}
-    for organization_id, sealed in rows:
-        found[organization_id].append(vault.open(sealed, context_of(organization_id)).decode())
-    return found
 
 
 async def delete_secret(connection: Connection, organization_id: UUID, id: UUID) -> None:
