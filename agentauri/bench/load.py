@@ -113,7 +113,7 @@ async def insert_triggers(
     """Commit the triggers, their actions and their versions in three statements."""
     partitions = [partition_of(TriggerId(one.id)) for one in made]
     ids = [one.id for one in made]
-    stateful = [one.is_stateful for one in made]
+    stateful = [one.keeps_state for one in made]
     async with connection.transaction():
         await connection.execute("INSERT INTO organizations (id, name) VALUES ($1, 'bench')", organization)
         await connection.execute(

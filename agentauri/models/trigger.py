@@ -118,6 +118,11 @@ class TriggerDefinition:
         """Whether a condition's outcome depends on earlier events."""
         return any(condition.is_stateful for condition in self.conditions)
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether anything of an event is remembered for later ones; if not, a replay has nothing to do for it."""
+        return self.is_stateful or self.cooldown_seconds > 0
+
     def to_json(self) -> dict[str, object]:
         """As JSON; ``from_json`` gives an equal definition."""
         return {

@@ -67,7 +67,7 @@ async def put_version(connection: Connection, definition: TriggerDefinition) -> 
         """INSERT INTO trigger_versions (trigger_id, from_seq, organization_id, partition, definition, keeps_state)
            VALUES ($1, 0, $2, $3, $4, $5)""",
         definition.id, definition.organization_id, partition_of(TriggerId(definition.id)), definition.to_json(),
-        definition.is_stateful or definition.cooldown_seconds > 0,
+        definition.keeps_state,
     )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ async def _put_actions(connection: Connection, organization_id: UUID, id_: UUID,
 
 async def _write_version(connection: Connection, stored: Trigger, fields: TriggerFields) -> None:
     refs = [ref_of(action) for action in stored.actions]
-    definition = TriggerDefinition.of(stored.id, stored.organization_id, fields, refs).to_json()
+    definition = TriggerDefinition.of(stored.id, stored.organization_id, fields, refs)
     await trigger_versions.write(
         connection,
         trigger_id=stored.id,
