@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from agentauri import logs, metrics
 from agentauri.actors import tasks
 from agentauri.actors.batch import Outcome, work_off
@@ -30,7 +28,7 @@ from agentauri.models.page import Page, Retraction, Version, parse_rows
 from agentauri.store import checkpoints as redis_checkpoints
 from agentauri.store import database, firings, leadership, partitions, snapshots
 from agentauri.store import log as event_log
-from agentauri.store.checkpoints import Checkpoints
+from agentauri.store.checkpoints import REDIS_AWAY, Checkpoints
 from agentauri.store.database import ANY_FAILURE, AWAY
 from agentauri.store.partitions import Owned
 
@@ -121,7 +119,7 @@ class Evaluator:
         try:
             await redis_checkpoints.check_redis(self._redis)
             return await rebuild(connection, self._checkpoints, self._owned)
-        except (RedisError, OSError) as error:
+        except REDIS_AWAY as error:
             log.warning("redis_away_at_start", error=repr(error), remedy="state is loaded from PostgreSQL instead")
             self._redis_rests_until = time.monotonic() + REDIS_REST_SECONDS
             return await rebuild(connection, None, self._owned)
@@ -256,7 +254,7 @@ class Evaluator:
         try:
             touched = [one for one in behind if whole or one.partition in changes]
             await asyncio.gather(*(self._checkpoint_one(one, changes.get(one.partition, {}), whole) for one in touched))
-        except (RedisError, OSError) as error:
+        except REDIS_AWAY as error:
             log.warning("checkpoint_failed", evaluator=self._settings.name, error=repr(error))
             self._redis_rests_until = time.monotonic() + REDIS_REST_SECONDS
             for one in behind:

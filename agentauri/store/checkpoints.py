@@ -17,6 +17,9 @@ from agentauri.errors import Fenced, StartError
 from agentauri.store.database import Connection
 from agentauri.store.partitions import Owned
 
+REDIS_AWAY = (RedisError, OSError)
+"""What a command raises when Redis is away or refuses; the path goes on without it."""
+
 CHUNK_KEYS = 2_000
 """State keys in one command: keeps a single Lua call below a millisecond or two."""
 

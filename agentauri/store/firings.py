@@ -58,7 +58,8 @@ INSERT_SQL = """
         CASE WHEN a.enabled THEN 'pending' ELSE 'held' END,
         CASE WHEN a.enabled THEN NULL ELSE 'action_disabled' END,
         CASE WHEN a.enabled THEN NULL ELSE coalesce(a.disabled_reason, 'The system disabled the action.') END,
-        now() + a.priority * interval '1 microsecond', n.context
+        now() + coalesce((a.config -> 'retry' ->> 0)::float8, 0) * interval '1 second'
+            + a.priority * interval '1 microsecond', n.context
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::jsonb[])
         AS n (id, trigger_id, action_id, event_id, event_seq, context)
     JOIN trigger_actions AS a ON a.id = n.action_id AND a.trigger_id = n.trigger_id
