@@ -45,7 +45,7 @@ class Crowd(Generic[T]):
         self._size = 0
         self._split = False
         self._plain: list[T] = []
-        self._equal: dict[read.Read, dict[object, Crowd[T]]] = {}
+        self._equal: dict[read.Read, dict[object, T | Crowd[T]]] = {}
         self._bounded: dict[read.ReadNumber, Bounded[T]] = {}
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Crowd(Generic[T]):
         if equality is not None:
             table = self._equal.setdefault(_reader_of(equality), {})
             for value in equality.values:
-                table.setdefault(value, Crowd(self._depth + 1)).add(item)
+                _put(table, value, item, self._depth + 1)
         elif self._split and place.bounds is not None:
             field, low, high = place.bounds
             self._bounded.setdefault(read.number_reader(field), Bounded()).add(low, high, item)
@@ -97,9 +97,7 @@ class Crowd(Generic[T]):
         reader = _reader_of(equality)
         table = self._equal[reader]
         for value in equality.values:
-            table[value].remove(item)
-            if not table[value]:
-                del table[value]
+            _take(table, value, item)
         if not table:
             del self._equal[reader]
 
@@ -107,9 +105,11 @@ class Crowd(Generic[T]):
         """Add the triggers that ``event`` may match to ``found``; ``numbers`` has what was read of it before."""
         found += self._plain
         for reader, table in self._equal.items():
-            crowd = table.get(reader(event))
-            if crowd is not None:
-                crowd.find(event, found, numbers)
+            there = table.get(reader(event))
+            if isinstance(there, Crowd):
+                there.find(event, found, numbers)
+            elif there is not None:
+                found.append(there)
         for read_number, bounded in self._bounded.items():
             if read_number in numbers:
                 number = numbers[read_number]
@@ -120,12 +120,35 @@ class Crowd(Generic[T]):
                 bounded.find(number, found)
 
 
+def _put(table: "dict[object, T | Crowd[T]]", value: object, item: T, depth: int = 0) -> None:
+    """Most values have one trigger, which then stands there by itself."""
+    there = table.get(value)
+    if there is None:
+        table[value] = item
+    elif isinstance(there, Crowd):
+        there.add(item)
+    else:
+        crowd: Crowd[T] = Crowd(depth)
+        crowd.add(there)
+        crowd.add(item)
+        table[value] = crowd
+
+
+def _take(table: "dict[object, T | Crowd[T]]", value: object, item: T) -> None:
+    there = table[value]
+    if isinstance(there, Crowd):
+        there.remove(item)
+        if there:
+            return
+    del table[value]
+
+
 def _reader_of(equality: Equality) -> read.Read:
     return read.reader(equality.field, ignore_case=equality.ignore_case)
 
 
 class Shape(Generic[T]):
-    """The triggers that bind the same fields. Most places have one trigger, which then stands there by itself."""
+    """The triggers that bind the same fields."""
 
     __slots__ = ("_fields", "binds_agent", "key_of", "table")
 
@@ -139,28 +162,6 @@ class Shape(Generic[T]):
         """The key of an event whose agent id does not fit its column."""
         values = [agent if name == "agent_id" else getattr(event, name) for name in self._fields]
         return tuple(values) if len(values) > 1 else values[0]
-
-    def add(self, key: Key, item: T) -> None:
-        """Put a trigger at one place."""
-        there = self.table.get(key)
-        if there is None:
-            self.table[key] = item
-        elif isinstance(there, Crowd):
-            there.add(item)
-        else:
-            crowd: Crowd[T] = Crowd()
-            crowd.add(there)
-            crowd.add(item)
-            self.table[key] = crowd
-
-    def remove(self, key: Key, item: T) -> None:
-        """Take a trigger from one place."""
-        there = self.table[key]
-        if isinstance(there, Crowd):
-            there.remove(item)
-            if there:
-                return
-        del self.table[key]
 
 
 class TriggerIndex(Generic[T]):
@@ -180,7 +181,7 @@ class TriggerIndex(Generic[T]):
         if shape is None:
             shape = self._shapes[place.shape] = Shape(place.shape)
         for key in place.keys:
-            shape.add(key, item)
+            _put(shape.table, key, item)
         self._big_agents += _big_agents(place)
 
     def remove(self, item: T) -> None:
@@ -190,7 +191,7 @@ class TriggerIndex(Generic[T]):
             return
         shape = self._shapes[place.shape]
         for key in place.keys:
-            shape.remove(key, item)
+            _take(shape.table, key, item)
         if not shape.table:
             del self._shapes[place.shape]
         self._big_agents -= _big_agents(place)
