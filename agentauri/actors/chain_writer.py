@@ -66,7 +66,8 @@ class ChainWriter:
         self._pool = pool
         self._chain = chain
         self._months: set[datetime] = set()
-        self._others_live = False
+        self.others_live = False
+        """Whether another chain's live events would wait behind a back-fill of this one."""
         self._others_asked = float("-inf")
 
     @classmethod
@@ -95,7 +96,7 @@ class ChainWriter:
             began = time.monotonic()
             count, ahead = await both(self._commit(part, decoded, final_block), self._decode(found, following))
             new, decoded = new + count, ahead
-            if backfill:
+            if backfill or following is not None:
                 await self._make_way(time.monotonic() - began)
         self.known = found.end
         return new
@@ -161,8 +162,8 @@ class ChainWriter:
         if now - self._others_asked > OTHERS_SECONDS:
             self._others_asked = now
             async with self._pool.acquire() as connection:
-                self._others_live = await chains.others_live(connection, self._chain.id)
-        await asyncio.sleep(min(held_seconds, MAX_PAUSE_SECONDS) if self._others_live else 0)
+                self.others_live = await chains.others_live(connection, self._chain.id)
+        await asyncio.sleep(min(held_seconds, MAX_PAUSE_SECONDS) if self.others_live else 0)
 
     async def newest_block(self, at_most: int) -> BlockRef | None:
         """The newest block at or below a number whose hash is stored."""

@@ -113,19 +113,26 @@ class Follower:
         self._set_backfilling(target - self._writer.checkpoint.number > BACKFILL_BLOCKS)
 
     async def _store(self, found: Found, final_block: int, target: int | None) -> Found | None:
-        """Store a range while the next one is fetched, if there is a target; returns the next one."""
+        """Store a range, then or meanwhile fetch the next one if there is a target; returns the next one.
+
+        Not meanwhile while other chains are live: reading an answer would hold up a commit that has the log's lock.
+        """
         before = self._writer.checkpoint.number
         storing = self._writer.store(found, final_block, backfill=self.backfilling)
         following: Found | None = None
         if target is None:
             new = await storing
+        elif self._writer.others_live:
+            new = await storing
+            following = await self._source.fetch(found.end, target, final_block)
         else:
             new, following = await both(storing, self._source.fetch(found.end, target, final_block))
         if found.positions:
             self.last_event_time = found.positions[-1].block_timestamp
         self._progress.blocks += found.end.number - before
         self._progress.events += new
-        metrics.events_indexed(new, chain=str(self._chain.id))
+        if new:  # Ray's counters refuse 0
+            metrics.events_indexed(new, chain=str(self._chain.id))
         return following
 
     def _set_backfilling(self, now: bool) -> None:

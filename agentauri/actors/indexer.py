@@ -32,7 +32,8 @@ STANDBY_POLL_SECONDS = 2.0
 FIRST_WAIT_SECONDS = 0.2
 MAX_WAIT_SECONDS = 5.0
 PRUNE_STEPS = 100
-DRAIN_SECONDS = 10.0
+DRAIN_SECONDS = 3.0
+"""A commit takes milliseconds; an answer that is still awaited then is given up."""
 
 
 class Indexer:

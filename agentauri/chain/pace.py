@@ -8,7 +8,8 @@ DEFAULT_PER_SECOND = 50.0
 BURST_SECONDS = 2.0
 """So much of the rate may be used at once after a pause."""
 FIRST_BACKOFF_SECONDS = 0.5
-MAX_BACKOFF_SECONDS = 60.0
+MAX_BACKOFF_SECONDS = 10.0
+"""Short enough that a provider without a substitute is missed for no longer when it is back."""
 
 
 class Pace:

@@ -64,6 +64,7 @@ class Provider:
         self._batch_size = MAX_BATCH
         self._admitted = False
         self._failures = 0
+        self._well_from = 0.0
         self._error_rate = 0.0
         self._latency = 0.0
 
@@ -132,9 +133,11 @@ class Provider:
         return header
 
     def succeeded(self) -> None:
-        """An answer was used."""
-        self._failures, self.trouble = 0, ""
+        """An answer was used. Failures are forgotten after as long a time without any as the last rest was."""
+        self.trouble = ""
         self._error_rate -= SMOOTHING * self._error_rate
+        if time.monotonic() >= self._well_from:
+            self._failures = 0
 
     def failed(self, error: Exception) -> None:
         """An answer was missing or not to be used: rest."""
@@ -144,6 +147,7 @@ class Provider:
         asked_for = (error.retry_after or 0.0) if isinstance(error, RpcError) else 0.0
         wait = max(backoff(self._failures, random.random()), asked_for)
         self.resting_until = time.monotonic() + wait
+        self._well_from = self.resting_until + wait
         self.trouble = str(error.args[0]) if error.args else type(error).__name__
         log.warning("provider_rests", provider=self.label, seconds=round(wait, 2), why=self.trouble)
 

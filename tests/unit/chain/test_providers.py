@@ -132,6 +132,19 @@ async def test_a_provider_that_recovers_is_asked_again() -> None:
         assert await eventually(lambda: attempt(providers)) == (label(only), 0)
 
 
+async def test_rests_grow_while_answers_and_failures_alternate() -> None:
+    async with of(FakeNode(FakeChain())) as providers:
+        (only,) = providers.all
+        rests = []
+        for _ in range(4):
+            only.failed(RpcError("no logs today"))
+            rests.append(providers.rest_seconds())
+            only.succeeded()
+
+    assert rests == sorted(rests)
+    assert rests[-1] > 4 * rests[0]
+
+
 async def test_retry_after_is_waited_for() -> None:
     node = FakeNode(FakeChain(), raw=lambda: web.Response(status=429, headers={"Retry-After": "90"}))
     async with of(node) as providers:

@@ -39,6 +39,12 @@ def test_twenty_main_chains_and_nineteen_test_chains_are_known() -> None:
     assert not set(registries.MAIN_CHAINS) & set(registries.TEST_CHAINS)
 
 
+def test_chains_have_names() -> None:
+    assert [registries.chain_name(one) for one in (8453, 84532, 31337, 7)] == [
+        "Base", "Base Sepolia", "local node", "chain 7"
+    ]  # fmt: skip
+
+
 def test_an_empty_address_leaves_a_registry_out() -> None:
     chain = watch(id=1, name="ethereum", rpc_urls=["https://one"], identity="")
 
