@@ -80,7 +80,7 @@ class Event:
             "chain_id": self.chain_id,
             "registry": self.registry,
             "event_type": self.event_type,
-            "agent_id": self.agent_id,
+            "agent_id": public_value("agent_id", self.agent_id),
             "contract": self.contract,
             "block_number": self.block_number,
             "block_hash": self.block_hash,

@@ -65,6 +65,7 @@ INSERT_SQL = """
     JOIN trigger_actions AS a ON a.id = n.action_id AND a.trigger_id = n.trigger_id
     WHERE a.enabled OR a.disabled_by = 'system'
     ORDER BY n.id
+    FOR KEY SHARE OF a
     ON CONFLICT (id) DO NOTHING
     RETURNING lane, status"""
 
