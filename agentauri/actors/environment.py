@@ -16,7 +16,7 @@ REPLICA_PORTS = range(30_000, 40_000, PORT_SPAN)
 DRAIN_SECONDS = 1
 """How long Serve keeps a stopping replica for the sake of its proxies; its default of 30 is for many nodes."""
 TOKEN_BYTES = 32
-WORKER_NICENESS = "0"
+PRIORITY = {"RAY_worker_niceness": "0"}
 """Ray's default of 15 is for batch work; here the workers are the service, and would starve beside the stores."""
 
 
@@ -33,7 +33,7 @@ def variables(folder: Path, *, token: Path, haproxy: Path | None) -> dict[str, s
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: one machine, so loopback alone
         "RAY_DEDUP_LOGS": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_worker_niceness": WORKER_NICENESS,
+        **PRIORITY,
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAIN_SECONDS),
         **({} if haproxy is None else _haproxy(folder, haproxy)),

@@ -67,10 +67,8 @@ class Listener:
         self._started = True
         connection = await database.connect(self._settings.database_url, name=self._settings.name)
         connection.add_termination_listener(self._lost_leadership)
-        while not await leadership.try_lead(connection):
-            await asyncio.sleep(LEAD_POLL_SECONDS)
         self._connection = connection
-        self._epoch = await leadership.raise_epoch(connection, self._settings.name)
+        self._epoch = await _lead(connection, self._settings.name)
         self._pool = await database.open_pool(self._settings.database_url, size=POOL_SIZE, name=self._settings.name)
         self._reader = PageReader(self._pool, self._epoch)
         for channel in CHANNELS:
@@ -148,6 +146,14 @@ class Listener:
             else:
                 self._reader.read_ahead(shared)
             progress = await port.batch(shared)
+
+
+async def _lead(connection: database.Connection, name: str) -> int:
+    """Wait for the leader's lock, and begin an epoch."""
+    while True:
+        if await leadership.try_lead(connection):
+            return await leadership.raise_epoch(connection, name)
+        await asyncio.sleep(LEAD_POLL_SECONDS)
 
 
 class Bell:

@@ -41,5 +41,6 @@ async def round_once(connection: Connection, retention: Retention, now: datetime
 
 
 async def _drain(step: Callable[..., Awaitable[int]], connection: Connection, *arguments: Any) -> None:
-    while await step(connection, *arguments) == maintenance.BATCH_ROWS:
-        await asyncio.sleep(0)
+    deleted = maintenance.BATCH_ROWS
+    while deleted == maintenance.BATCH_ROWS:
+        deleted = await step(connection, *arguments)

@@ -24,9 +24,12 @@ POOL_SIZE = 8
 @contextmanager
 def stores() -> Iterator[local.Addresses]:
     """PostgreSQL and Valkey in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="agentauri-bench-") as folder:
-        with local.claim(Path(folder)) as claim, local.stores(claim) as addresses:
-            yield addresses
+    with (
+        tempfile.TemporaryDirectory(prefix="agentauri-bench-") as folder,
+        local.claim(Path(folder)) as claim,
+        local.stores(claim) as addresses,
+    ):
+        yield addresses
 
 
 @asynccontextmanager
@@ -45,7 +48,7 @@ async def migrated(addresses: local.Addresses) -> AsyncIterator[Pool]:
 @contextmanager
 def cluster(cores: int = 2) -> Iterator[str]:
     """A local Ray cluster whose workers have the priority that they have in the service; yields a fresh namespace."""
-    os.environ["RAY_worker_niceness"] = environment.WORKER_NICENESS
+    os.environ.update(environment.PRIORITY)
     ray.init(
         address="local",
         num_cpus=cores,

@@ -81,8 +81,8 @@ async def insert_events(connection: Connection, total: int, mix: Mix, *, base: i
             f"""INSERT INTO events ({names})
                 SELECT md5(id::text || $1::bigint::text)::uuid, chain_id, registry, event_type,
                     (agent_id + $1::bigint * 7919) % $2::bigint, contract, block_number + $1::bigint, block_hash,
-                    block_timestamp + (block_number + $1::bigint) * interval '10 milliseconds', transaction_hash, log_index,
-                    data FROM base ORDER BY block_number LIMIT $3""",
+                    block_timestamp + (block_number + $1::bigint) * interval '10 milliseconds', transaction_hash,
+                    log_index, data FROM base ORDER BY block_number LIMIT $3""",
             start, mix.agents, count,
         )  # fmt: skip
     await connection.execute("DROP TABLE base")

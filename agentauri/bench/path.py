@@ -30,7 +30,8 @@ POLL_SECONDS = 0.05
 STALL_SECONDS = 120.0
 
 EXPECTED_SQL = """
-    SELECT count(*) FROM events WHERE event_type = 'NewFeedback' AND agent_id < $1 AND (data ->> 'score')::numeric < 10"""
+    SELECT count(*) FROM events
+    WHERE event_type = 'NewFeedback' AND agent_id < $1 AND (data ->> 'score')::numeric < 10"""
 
 
 class Wrong(AgentAuriError):

@@ -1,4 +1,4 @@
-"""What keeps the tables fit: months made ahead, snapshots and versions that nothing can need dropped, retention (P10, P17).
+"""What keeps the tables fit: months made ahead, versions that nothing can need dropped, retention (P10, P17).
 
 Each function is one short transaction's worth; the caller decides when.
 """

@@ -39,7 +39,7 @@ SETTLE_SECONDS = 60.0
 
 async def make_triggers(pool: Pool, url: str) -> tuple[UUID, list[TriggerDefinition]]:
     """An organization with one trigger of each kind that matters here."""
-    quick = {"action_config": {"timeout_seconds": 2}, "url": url}
+    quick: dict[str, Any] = {"action_config": {"timeout_seconds": 2}, "url": url}
     async with pool.acquire() as connection:
         organization = await make_organization(connection)
         agent = {"condition_type": "agent_id_equals", "field": "agent_id", "operator": "=", "value": 3}
@@ -117,6 +117,7 @@ async def settled(pool: Pool, emitted: int) -> None:
                           (SELECT min(last_seq) FROM partitions) AS reached,
                           (SELECT count(*) FROM deliveries WHERE status <> 'delivered') AS undelivered"""
             )
+        assert row is not None
         return (row["events"], row["reached"], row["undelivered"]) == (emitted, head, 0)
 
     await eventually(done, seconds=SETTLE_SECONDS, pause=0.2)

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from typing import Any
-from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 

@@ -73,4 +73,4 @@ class Rig:
     async def deliveries(self) -> set[tuple[str, str, str, str]]:
         """Every (trigger, action, event, status) there is."""
         sql = "SELECT trigger_id::text, action_id::text, event_id::text, status FROM deliveries"
-        return {tuple(row) for row in await self.pool.fetch(sql)}  # type: ignore[misc]  # four columns
+        return {tuple(row) for row in await self.pool.fetch(sql)}

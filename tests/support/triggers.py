@@ -52,10 +52,11 @@ async def make_trigger(
             identity, organization, partition, definition.is_stateful,
         )  # fmt: skip
         for ref in refs:
+            config = {"url": url} | (action_config or {})
             await connection.execute(
                 """INSERT INTO trigger_actions (id, trigger_id, organization_id, action_type, priority, config,
                    destination, lane) VALUES ($1, $2, $3, 'rest', $4, $5, $6, '127.0.0.1')""",
-                ref.id, identity, organization, ref.priority, {"url": url} | (action_config or {}), f"{organization}|{url}",
+                ref.id, identity, organization, ref.priority, config, f"{organization}|{url}",
             )  # fmt: skip
         await put_version(connection, definition)
     return definition

@@ -297,7 +297,8 @@ async def test_p04_trigger_that_fails_ten_times_is_disabled_and_others_go_on(
         await rig.serve(evaluator)
         row = await connection.fetchrow("SELECT enabled, disabled_reason FROM triggers WHERE id = $1", broken.id)
     assert row is not None
-    assert not row["enabled"] and "ZeroDivisionError" in row["disabled_reason"]
+    assert not row["enabled"]
+    assert "ZeroDivisionError" in row["disabled_reason"]
     monkeypatch.undo()
     await scores(rig, [1], start=1)
     await rig.serve(evaluator)

@@ -5,7 +5,7 @@ import pytest
 from agentauri.errors import Fenced
 from agentauri.models.page import Retraction
 from agentauri.store import partitions, snapshots
-from agentauri.store.database import Pool
+from agentauri.store.database import Connection, Pool
 from agentauri.store.partitions import Owned
 
 
@@ -71,7 +71,7 @@ async def test_p17_pruning_keeps_one_snapshot_below_what_is_final(pool: Pool) ->
         assert [row[0] for row in kept] == [200, 300]
 
 
-async def _stateful_trigger(connection: partitions.Connection, partition: int) -> int:
+async def _stateful_trigger(connection: Connection, partition: int) -> int:
     sql = """INSERT INTO trigger_versions (trigger_id, from_seq, organization_id, partition, definition)
              VALUES (gen_random_uuid(), 0, gen_random_uuid(), $1, '{}') RETURNING from_seq"""
     seq: int = await connection.fetchval(sql, partition)

@@ -1,0 +1,1 @@
+"""Behind `make demo`: a local chain with events, a receiver, and the way between them, shown in the terminal."""
