@@ -103,6 +103,13 @@ class FakeChain:
         return [(block.hash, int(log["logIndex"], 16)) for block in self.blocks for log in block.logs]
 
 
+def uneven_chain(blocks: int = 30) -> FakeChain:
+    """A chain whose blocks have 0 to 3 logs."""
+    chain = FakeChain()
+    chain.mine(*(number % 4 for number in range(1, blocks + 1)))
+    return chain
+
+
 class Refuse(Exception):
     """Raised by a twist: a JSON-RPC error."""
 

@@ -82,3 +82,8 @@ async def kill(indexer: Indexer) -> None:
         indexer._pool.terminate()
     if indexer._providers is not None:
         await indexer._providers.close()
+
+
+async def head_is(indexer: Indexer, number: int) -> bool:
+    """Whether the indexer saw the chain's head there."""
+    return bool((await indexer.status())["head"] == number)

@@ -11,7 +11,6 @@ from agentauri.chain.rpc import Rpc
 from agentauri.demo import emitter
 from agentauri.demo.anvil import Anvil
 from agentauri.demo.emitter import Emitter, give_feedback, raw_log, register
-from agentauri.store.database import Pool
 from tests.support.indexing import SECONDS, Indexing, watched
 from tests.support.waiting import eventually
 
@@ -52,11 +51,6 @@ async def registries(anvil: Anvil) -> AsyncIterator[Registries]:
     deployed = [await Emitter.deploy(rpc) for _ in range(3)]
     yield Registries(anvil, rpc, *deployed)
     await rpc.close()
-
-
-@pytest.fixture
-def indexing(database: str, pool: Pool) -> Indexing:
-    return Indexing(database, pool)
 
 
 def feedbacks(count: int, first: int = 0) -> Sequence[bytes]:
