@@ -150,6 +150,21 @@ def doctor(config: ConfigFile = None) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def bench(
+    which: Annotated[str, typer.Argument(help="engine, path, backfill or latency.", metavar="BENCH")],
+    json: AsJson = False,
+) -> None:
+    """Measure the service on this machine, with data of its own; status 1 when a bar is missed."""
+    from agentauri.cli.bench import Bench
+    from agentauri.cli.bench import bench as run
+
+    if which not in list(Bench):
+        raise typer.BadParameter(f"there is no bench {which}; there are {', '.join(Bench)}.")
+    if not run(Bench(which), as_json=json):
+        raise typer.Exit(1)
+
+
 @configuration.command("show")
 def config_show(config: ConfigFile = None) -> None:
     """Print the settings in effect, secrets masked."""

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
-from agentauri.models.event import public_value
 from agentauri.serve import API
 from agentauri.serve.answers import continued, one
 from agentauri.serve.context import In
@@ -43,7 +42,6 @@ def public(found: Found) -> dict[str, Any]:
     """An event as answers show it."""
     return {
         **found.event.public(),
-        "agent_id": public_value("agent_id", found.event.agent_id),
         "retracted_at": found.retracted_at,
         "created_at": found.created_at,
     }
