@@ -20,7 +20,7 @@ from agentauri.chain.headers import Header, read_header
 from agentauri.chain.pace import DEFAULT_PER_SECOND, Pace, backoff
 from agentauri.chain.ranges import AdaptiveRange
 from agentauri.chain.registries import WatchedChain
-from agentauri.chain.rpc import Call, Rpc, is_local, label_of
+from agentauri.chain.rpc import Call, Rpc, is_local, label_of, results
 from agentauri.errors import DecodeError, RangeNotWhole, RpcError, RpcUnavailable
 
 T = TypeVar("T")
@@ -53,6 +53,8 @@ class Provider:
         self.range = AdaptiveRange(chain.max_range_blocks)
         self.head: int | None = None
         self.lagging = False
+        self.gives_receipts = True
+        """Whether it knows eth_getBlockReceipts, as far as is known."""
         self.resting_until = 0.0
         self.trouble = ""
         """The last failure, for people; empty while all is well."""
@@ -75,10 +77,7 @@ class Provider:
 
     async def batch(self, calls: Sequence[Call]) -> list[object]:
         """Results of the calls, at the pace that the provider allows. Raises RpcError."""
-        for answer in (answers := await self.try_batch(calls)):
-            if isinstance(answer, RpcError):
-                raise answer
-        return answers
+        return results(await self.try_batch(calls))
 
     async def try_batch(self, calls: Sequence[Call]) -> list[object]:
         """``batch`` with the RpcError of a call that failed in its place."""

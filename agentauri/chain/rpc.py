@@ -68,11 +68,7 @@ class Rpc:
 
     async def batch(self, calls: Sequence[Call]) -> list[object]:
         """The results of several calls in one request, in their order. Raises the first RpcError among them."""
-        answers = await self.try_batch(calls)
-        for answer in answers:
-            if isinstance(answer, RpcError):
-                raise answer
-        return answers
+        return results(await self.try_batch(calls))
 
     async def try_batch(self, calls: Sequence[Call]) -> list[object]:
         """``batch``, with the RpcError of a call that failed in its place. Raises RpcError when all failed at once."""
@@ -169,6 +165,14 @@ class Rpc:
         for key in self._keys:
             text = text.replace(key, MASK)
         return text if len(text) <= EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS] + "…"
+
+
+def results(answers: list[object]) -> list[object]:
+    """The answers if none of them is an error. Raises the first RpcError."""
+    for answer in answers:
+        if isinstance(answer, RpcError):
+            raise answer
+    return answers
 
 
 def label_of(url: str) -> str:

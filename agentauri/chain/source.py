@@ -2,11 +2,14 @@
 
 A range comes from one provider, whose own head, asked in the same batch, is at or past the range's end (protocol
 P7a). Near the head every block's header is fetched after the logs: they link to what was indexed before, name every
-log's block, and their filters name no registry that brought no log; where one does, somebody else is asked (P9). Deep
-below finality the ends of the range and the logs' own hashes are checked, and an answer without logs is asked for
-twice. What cannot be shown to be whole is RangeNotWhole and rests the provider; nothing of it is used.
+log's block, and their filters name no registry that brought no log; where one does, somebody else and the block's
+receipts are asked (P9). Deep below finality the ends of the range and the logs' own hashes are checked, and an answer
+without logs is asked for twice. What cannot be shown to be whole is RangeNotWhole and rests the provider; nothing of
+it is used.
 """
 
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +19,7 @@ from agentauri.chain.decoder import Position, quantity, read_position
 from agentauri.chain.headers import Header, bloom_mask, read_header
 from agentauri.chain.providers import Provider, Providers, understood
 from agentauri.chain.registries import WatchedChain
-from agentauri.chain.rpc import Call
+from agentauri.chain.rpc import Call, results
 from agentauri.errors import DecodeError, RangeNotWhole, RangeTooLarge, RpcError, RpcTimeout, RpcUnavailable
 from agentauri.models.log import BlockRef
 
@@ -26,6 +29,8 @@ CAREFUL_BLOCKS = 100
 """Blocks of a range whose headers are all fetched: one batch."""
 ASSUMED_FINALITY_BLOCKS = 256
 """How far below the head blocks count as final on chains whose nodes do not say."""
+
+UNKNOWN_METHOD = re.compile(r"method|support|-32601|-32004", re.IGNORECASE)
 
 RawLog = Mapping[str, object]
 log = logs.get("source")
@@ -127,9 +132,7 @@ class Source:
             raise RangeNotWhole(f"{provider.label} changed block {last} while its logs were read")
         wholeness.check_links(headers, after.hash)
         wholeness.check_hashes(positions, {header.number: header for header in headers})
-        silent = wholeness.silent_blocks(headers, positions, self._masks)
-        if silent:
-            await self._settle(provider, headers, silent, positions)
+        await self._settle(provider, headers, positions)
         times = {header.number: header.time for header in headers}
         return _found(provider, [header.ref for header in headers], positions, raw, times)
 
@@ -165,20 +168,21 @@ class Source:
         query = {"fromBlock": hex(first), "toBlock": hex(last), "address": list(self._addresses)}
         return Call("eth_getLogs", (query,))
 
-    async def _settle(
-        self, provider: Provider, headers: Sequence[Header], silent: Sequence[Header], positions: Sequence[Position]
-    ) -> None:
-        """Filters claim logs that did not come: ask another provider, or look into the blocks themselves.
+    async def _settle(self, provider: Provider, headers: Sequence[Header], positions: Sequence[Position]) -> None:
+        """Blocks whose filters claim logs that did not come: ask somebody else, and look into the blocks themselves.
 
-        A full filter claims anything; alone with one provider, all that is left then is to ask it once more.
+        A full filter claims anything, and full blocks are large: only those with sparse filters are looked into. So is
+        the last block that brought logs, where an answer that was cut short would end.
         """
-        others = self._providers.usable(avoid=[provider])
-        if others or not all(header.sparse for header in silent):
+        silent = wholeness.silent_blocks(headers, positions, self._masks)
+        if silent and (self._providers.usable(avoid=[provider]) or not all(header.sparse for header in silent)):
             there = {header.hash for header in headers}
             await self._ask_again(provider, positions, headers[0].number, headers[-1].number, there)
-        for header in silent:
-            if header.sparse and not others:
-                await self._look_into(provider, header, positions)
+        doubtful = {header.number: header for header in silent}
+        if positions:
+            last = headers[positions[-1].block_number - headers[0].number]
+            doubtful[last.number] = last
+        await self._look_into(provider, [one for one in doubtful.values() if one.sparse], positions)
 
     async def _ask_again(
         self,
@@ -208,20 +212,21 @@ class Source:
         if missing:
             raise RangeNotWhole(f"{provider.label} left out {len(missing)} logs of blocks {first}–{last}")
 
-    async def _look_into(self, provider: Provider, header: Header, positions: Sequence[Position]) -> None:
-        """Compare with the receipts of a block, where the node gives them. Raises RangeNotWhole."""
-        call = Call("eth_getBlockReceipts", (hex(header.number),))
-        try:
-            receipts = (await provider.batch([call]))[0]
-        except RpcError as error:
-            log.warning("block_not_checked", provider=provider.label, block=header.number, why=error.message)
+    async def _look_into(self, provider: Provider, headers: Sequence[Header], positions: Sequence[Position]) -> None:
+        """Compare with the receipts of blocks, where the node gives them. Raises RangeNotWhole, RpcError."""
+        if not provider.gives_receipts:
             return
-        if receipts is None:
-            return
-        came = sum(position.block_number == header.number for position in positions)
-        there = understood(_count_logs, receipts, header.hash, self._addresses)
-        if there != came:
-            raise RangeNotWhole(f"{provider.label} gave {came} of {there} logs of block {header.number}")
+        answers = await provider.try_batch([Call("eth_getBlockReceipts", (hex(one.number),)) for one in headers])
+        came = Counter(position.block_number for position in positions)
+        for header, receipts in zip(headers, answers, strict=True):
+            if receipts is None or (isinstance(receipts, RpcError) and UNKNOWN_METHOD.search(receipts.message)):
+                provider.gives_receipts = False
+                log.info("receipts_not_given", provider=provider.label)
+                return
+            results([receipts])
+            there = understood(_count_logs, receipts, header.hash, self._addresses)
+            if there != came[header.number]:
+                raise RangeNotWhole(f"{provider.label} gave {came[header.number]} of {there} logs of {header.number}")
 
 
 async def _look(provider: Provider, known: BlockRef | None) -> Sighting:
@@ -229,9 +234,7 @@ async def _look(provider: Provider, known: BlockRef | None) -> Sighting:
     if known is not None and known.number >= 0:
         calls.append(_header_call(known.number))
     latest, finalized, *at_known = await provider.try_batch(calls)
-    for answer in (latest, *at_known):
-        if isinstance(answer, RpcError):
-            raise answer
+    results([latest, *at_known])
     head = understood(read_header, latest)
     provider.head = head.number
     try:

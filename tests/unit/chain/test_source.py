@@ -129,11 +129,33 @@ async def test_p09_a_single_provider_that_answers_nothing_is_found_out_by_receip
     chain = a_chain()
     liar = FakeNode(chain, twist={"eth_getLogs": empty})
     async with reading(liar) as (source, _):
-        with pytest.raises(RpcUnavailable, match="gave 0 of 1 logs of block 1"):
+        with pytest.raises(RpcUnavailable, match="gave 0 of 1 logs of 1"):
             await source.fetch(START, HEAD, 0)
         liar.twist.clear()
 
         assert keys(await all_of(source, HEAD, 0)) == chain.log_keys()
+
+
+async def test_p09_an_answer_that_was_cut_inside_of_a_block_is_found_out_by_receipts() -> None:
+    chain = FakeChain()
+    chain.mine(1, 9)
+    node = FakeNode(chain, twist={"eth_getLogs": lambda _params, right: right[:5]})
+    async with reading(node) as (source, _):
+        with pytest.raises(RpcUnavailable, match="gave 4 of 9 logs of 2"):
+            await source.fetch(START, 2, 0)
+
+
+async def test_p09_receipts_that_fail_for_a_moment_are_asked_again() -> None:
+    chain = a_chain()
+
+    def refuse_once(_params: Any, right: Any) -> Any:
+        node.twist.clear()
+        raise Refuse(-32603, "internal error")
+
+    node = FakeNode(chain, twist={"eth_getBlockReceipts": refuse_once})
+    async with reading(node) as (source, providers):
+        assert keys(await all_of(source, HEAD, 0)) == chain.log_keys()
+        assert providers.all[0].gives_receipts
 
 
 async def test_p09_a_filter_that_promises_too_much_holds_nothing_up() -> None:
