@@ -58,10 +58,13 @@ class Cluster:
         return all(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in self.vital)
 
 
-def start(*, address: str, folder: Path, dashboard_port: int, object_store_mb: int, actors: int) -> Cluster:
+def start(
+    *, address: str, folder: Path, dashboard_port: int, metrics_port: int, object_store_mb: int, actors: int
+) -> Cluster:
     """Start a cluster of our own with its files in ``folder``, or join the one at ``address``.
 
-    ``actors``: how many it has to have room for.
+    Metrics of the cluster and of the path are at ``metrics_port``, for Prometheus. ``actors``: how many it has to
+    have room for.
     """
     common: dict[str, Any] = {"namespace": NAMESPACE, "logging_level": "warning"}
     if address:
@@ -74,6 +77,7 @@ def start(*, address: str, folder: Path, dashboard_port: int, object_store_mb: i
         include_dashboard=True,
         dashboard_host="127.0.0.1",
         dashboard_port=dashboard_port,
+        _metrics_export_port=metrics_port,
         _temp_dir=str(folder),
         **common,
     )

@@ -25,6 +25,7 @@ def wanted(settings: Settings) -> Iterator[Wanted]:
     yield Wanted(settings.http.host, settings.http.port, "AGENTAURI_HTTP__PORT")
     if not settings.ray.address:
         yield Wanted("127.0.0.1", settings.ray.dashboard_port, "AGENTAURI_RAY__DASHBOARD_PORT")
+        yield Wanted("127.0.0.1", settings.metrics.port, "AGENTAURI_METRICS__PORT")
 
 
 def check(settings: Settings) -> None:

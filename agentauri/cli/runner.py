@@ -63,6 +63,7 @@ def _run(orders: dict[str, Any], pipe: int) -> None:
         address=settings.ray.address,
         folder=Path(orders["folder"]),
         dashboard_port=settings.ray.dashboard_port,
+        metrics_port=settings.metrics.port,
         object_store_mb=settings.ray.object_store_mb,
         actors=settings.actors.evaluators + settings.actors.deliverers_max + len(settings.chains) + 1,
     )
@@ -96,8 +97,18 @@ def _deployment(name: str) -> Any:
 
 
 def _tell(pipe: int, **message: object) -> None:
-    os.write(pipe, orjson.dumps(message) + b"\n")
+    try:
+        os.write(pipe, orjson.dumps(message) + b"\n")
+    except BrokenPipeError:
+        log.info("unheard", **message)  # the parent listens until it has heard "ready"
+
+
+def _leave(status: int) -> None:
+    """End at once: Ray's own way out waits a minute or more for a cluster that is gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())
