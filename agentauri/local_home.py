@@ -78,12 +78,17 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:DIGEST_LETTERS]
 
 
+def runtime_path(data_dir: Path) -> Path:
+    """Where the sockets of an absolute ``data_dir`` are, whether anything is there or not."""
+    return TEMPORARY / f"auri-{_digest(data_dir)}"
+
+
 def runtime_folder(data_dir: Path) -> Path:
     """A private folder for sockets, made if need be; short, because a socket's path ends at 104 or 108 bytes.
 
     The same one for the same ``data_dir``. Raises StartError if somebody else made it first.
     """
-    folder = TEMPORARY / f"auri-{_digest(data_dir)}"
+    folder = runtime_path(data_dir)
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if folder.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o077:
@@ -94,6 +99,6 @@ def runtime_folder(data_dir: Path) -> Path:
 def remove_runtime_folder(data_dir: Path) -> None:
     """Remove the folder when a run has ended and left nothing in it; what is still there belongs to somebody."""
     try:
-        (TEMPORARY / f"auri-{_digest(data_dir)}").rmdir()
+        runtime_path(data_dir).rmdir()
     except OSError:
         return

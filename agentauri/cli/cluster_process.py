@@ -67,7 +67,8 @@ class ClusterProcess:
     def start(self) -> Cluster:
         """Start it and wait until the application is deployed. Raises StartError with the reason it gave."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        processes.end_leftovers(self._folder, "Ray", self._say)
+        self._is_shown = False
+        processes.end(processes.running_in(self._folder), term_seconds=SWEEP_SECONDS)
         reading, writing = os.pipe()
         try:
             self._child = processes.in_starter(lambda: self._launch(writing))
