@@ -17,8 +17,8 @@ from agentauri.errors import DecodeError
 from agentauri.models.event import UNKNOWN, Registry
 from tests.support.abi_oracle import EXPECTED, expected, words
 
-SHARED = Path(os.environ.get("AGENTAURI_SHARED", Path(__file__).resolve().parents[4] / "shared"))
-REAL_LOGS = SHARED / "data" / "erc8004_logs.json"
+BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[4] / "shared" / "data" / "erc8004_logs.json"
+REAL_LOGS = Path(os.environ.get("ERC8004_LOGS", BESIDE_THE_REPOSITORY))
 FEEDBACK = next(topic for topic, (name, _) in EXPECTED.items() if name == "NewFeedback")
 FEEDBACK_TYPES = ["uint64", "int128", "uint8", "string", "string", "string", "string", "bytes32"]
 CLIENT = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
@@ -61,7 +61,7 @@ def with_bytes(log: dict[str, Any], text: bytes, raw: bytes) -> dict[str, Any]:
 # -- the real registries -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not REAL_LOGS.exists(), reason="the logs of the real registries are not on this machine")
+@pytest.mark.skipif(not REAL_LOGS.exists(), reason="ERC8004_LOGS names no file with the logs of the real registries")
 def test_every_log_of_the_real_registries_decodes_to_its_exact_values() -> None:
     recorded = json.loads(REAL_LOGS.read_text())
     registries = {address.lower(): Registry(name) for name, address in recorded["addresses"].items()}
