@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
+
+import orjson
 
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.plan import Firing
@@ -98,8 +101,17 @@ def _apply(evaluator: PartitionEvaluator, skip: _Skip, version: Version) -> None
         evaluator.apply_version(TriggerId(version.trigger_id), version.partition, version.definition)
 
 
+def _storable(public: dict[str, Any]) -> dict[str, Any]:
+    """The event for a delivery's context; data of another writer that no JSON encoder takes are left out (P4)."""
+    try:
+        orjson.dumps(public)
+    except orjson.JSONEncodeError:
+        return public | {"data": {}}
+    return public
+
+
 def _collect(outcome: Outcome, event: Event, firings: Sequence[Firing]) -> None:
-    day, public = day_of(event.block_timestamp), event.public()
+    day, public = day_of(event.block_timestamp), _storable(event.public())
     for firing in firings:
         tally = outcome.tally(firing.trigger_id, day)
         tally.matched += 1

@@ -34,10 +34,21 @@ async def round_once(connection: Connection, retention: Retention, now: datetime
     await maintenance.ensure_months(connection, now)
     await snapshots.prune(connection, await maintenance.final_seq(connection))
     await maintenance.prune_versions(connection)
+    if retention.events_days:
+        await _drop_months(connection, now, retention.events_days)
     if retention.deliveries_days:
         await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
     if retention.attempts_days:
         await _drain(maintenance.delete_attempts, connection, now, retention.attempts_days)
+
+
+async def _drop_months(connection: Connection, now: datetime, days: int) -> None:
+    month: str | None = ""
+    while month is not None:
+        async with connection.transaction():
+            month = await maintenance.drop_month(connection, now, days)
+        if month is not None:
+            log.info("month_dropped", table=month, retention_days=days)
 
 
 async def _drain(step: Callable[..., Awaitable[int]], connection: Connection, *arguments: Any) -> None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from agentauri.store.database import Connection
 
 MONTHS_AHEAD = 2
+DROP_LOCK_MS = 2_000
+"""A drop waits so long for running queries; longer, and every new query would wait behind it."""
 BATCH_ROWS = 5_000
 """Rows that one retention statement deletes: short locks, whatever has piled up."""
 
@@ -24,6 +26,17 @@ VERSIONS_SQL = """
     ) AS kept
     WHERE v.trigger_id = kept.trigger_id AND (v.from_seq < kept.newest
         OR (v.from_seq = kept.newest AND v.definition IS NULL))"""
+
+NEEDED_SQL = """
+    SELECT least(min(p.last_seq), min(coalesce(s.seq, v.seq, p.last_seq)))
+    FROM partitions AS p
+    LEFT JOIN (SELECT partition, min(last_seq) AS seq FROM trigger_state GROUP BY partition) AS s USING (partition)
+    LEFT JOIN (SELECT partition, min(from_seq) - 1 AS seq FROM trigger_versions WHERE keeps_state GROUP BY partition)
+        AS v USING (partition)"""
+
+MONTHS_SQL = r"""
+    SELECT c.relname::text FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_\d{4}_\d\d$' ORDER BY 1"""
 
 DELIVERIES_SQL = """
     DELETE FROM deliveries WHERE id IN (
@@ -56,6 +69,30 @@ async def prune_versions(connection: Connection) -> int:
     oldest += "FROM trigger_state GROUP BY partition) AS s USING (partition)"
     answer = await connection.execute(VERSIONS_SQL, await connection.fetchval(oldest))
     return int(answer.removeprefix("DELETE "))
+
+
+async def needed_seq(connection: Connection) -> int:
+    """No replay from any kept snapshot needs an event at or below this seq (protocol P10)."""
+    found: int = await connection.fetchval(NEEDED_SQL)
+    return found
+
+
+async def drop_month(connection: Connection, now: datetime, days: int) -> str | None:
+    """Drop the oldest month of events that is wholly older than ``days`` and needed by no replay; its name, or None.
+
+    Runs in a transaction of its own: it locks the whole table for the moment that a drop takes.
+    """
+    oldest_kept = f"events_{now - timedelta(days=days):%Y_%m}"
+    months: list[str] = [row[0] for row in await connection.fetch(MONTHS_SQL)]
+    needed = await needed_seq(connection)
+    for month in months:
+        if month >= oldest_kept:
+            return None
+        if (await connection.fetchval(f"SELECT max(seq) FROM {month}") or 0) <= needed:
+            await connection.execute(f"SET LOCAL lock_timeout = {DROP_LOCK_MS}")
+            await connection.execute(f"DROP TABLE {month}")
+            return month
+    return None
 
 
 async def delete_deliveries(connection: Connection, now: datetime, days: int) -> int:

@@ -321,3 +321,19 @@ async def test_p17_restart_begins_with_the_snapshot_when_redis_is_empty(rig: Rig
     again = await rig.start()
     assert state_of(again) == live
     await again.drain()
+
+
+async def test_p04_data_nested_beyond_any_encoder_stop_nothing(rig: Rig) -> None:
+    async with rig.pool.acquire() as connection:
+        organization = await make_organization(connection)
+        await make_trigger(connection, organization, [LOW_SCORE])
+        deep = "[" * 500 + "]" * 500
+        (event,) = await insert_events(connection, [feedback(1, data={"score": "1"})])
+        await connection.execute(
+            "UPDATE events SET data = data || jsonb_build_object('tag2', $1::text::jsonb) WHERE id = $2", deep, event
+        )
+    evaluator = await rig.start()
+    await rig.serve(evaluator)
+    await evaluator.drain()
+    (row,) = await rig.pool.fetch("SELECT context FROM deliveries")
+    assert row["context"]["event"]["id"] == str(event)

@@ -1,0 +1,92 @@
+"""A round of maintenance on a real database: what it makes ahead, and that it drops nothing that a replay needs."""
+
+from datetime import UTC, datetime
+
+from agentauri.actors import maintenance
+from agentauri.config import Retention
+from agentauri.store import log, partitions
+from agentauri.store.database import Pool
+from tests.support.rows import feedback, insert_events
+from tests.support.triggers import EMA_LOW, make_organization, make_trigger
+
+NOW = datetime(2026, 9, 20, tzinfo=UTC)
+OLD = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+async def months(pool: Pool) -> set[str]:
+    rows = await pool.fetch("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events'::regclass")
+    return {row[0] for row in rows}
+
+
+async def old_and_new(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        for moment in (OLD, NOW):
+            await connection.execute("SELECT events_ensure_month($1)", moment)
+            await insert_events(connection, [feedback(1, block_timestamp=moment)])
+
+
+async def round_with(pool: Pool, **days: int) -> None:
+    async with pool.acquire() as connection:
+        await maintenance.round_once(connection, Retention(**days), NOW)
+
+
+async def evaluated(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute("UPDATE partitions SET last_seq = $1", await log.head(connection))
+
+
+async def test_p10_months_are_made_ahead_while_a_listener_leads(pool: Pool, database: str) -> None:
+    async with pool.acquire() as leader:
+        assert await leader.fetchval("SELECT pg_try_advisory_lock(8004, 10)")
+        await round_with(pool)
+    assert {"events_2026_09", "events_2026_10", "events_2026_11"} <= await months(pool)
+
+
+async def test_p10_old_month_is_dropped_once_everybody_is_past_it(pool: Pool) -> None:
+    await old_and_new(pool)
+    await round_with(pool, events_days=30)
+    assert "events_2026_01" in await months(pool)
+    await evaluated(pool)
+    await round_with(pool, events_days=30)
+    assert "events_2026_01" not in await months(pool)
+    assert await pool.fetchval("SELECT count(*) FROM events") == 1
+
+
+async def test_p10_month_that_a_replay_needs_is_kept(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        organization = await make_organization(connection)
+        trigger = await make_trigger(connection, organization, [EMA_LOW])
+    await old_and_new(pool)
+    await evaluated(pool)
+    await round_with(pool, events_days=30)
+    assert "events_2026_01" in await months(pool)
+    async with pool.acquire() as connection:
+        partition = await connection.fetchval("SELECT partition FROM triggers WHERE id = $1", trigger.id)
+        (owned,) = await partitions.take(connection, [partition], "me")
+        await connection.execute(
+            "INSERT INTO trigger_state (partition, last_seq, owner_token, state, keys) VALUES ($1, $2, $3, '', 0)",
+            partition, owned.last_seq, owned.token,
+        )  # fmt: skip
+    await round_with(pool, events_days=30)
+    assert "events_2026_01" not in await months(pool)
+
+
+async def test_without_retention_nothing_is_dropped(pool: Pool) -> None:
+    await old_and_new(pool)
+    await evaluated(pool)
+    await round_with(pool, events_days=0)
+    assert "events_2026_01" in await months(pool)
+
+
+async def test_finished_deliveries_past_their_retention_go(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        organization = await make_organization(connection)
+        for status in ("delivered", "pending"):
+            await connection.execute(
+                """INSERT INTO deliveries (id, organization_id, trigger_id, action_id, event_id, event_seq, channel,
+                   destination, lane, status, context, updated_at) VALUES (gen_random_uuid(), $1, gen_random_uuid(),
+                   gen_random_uuid(), gen_random_uuid(), 1, 'rest', 'd', 'l', $2, '{}', $3)""",
+                organization, status, OLD,
+            )  # fmt: skip
+    await round_with(pool, deliveries_days=90)
+    assert [row[0] for row in await pool.fetch("SELECT status FROM deliveries")] == ["pending"]
