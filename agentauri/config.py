@@ -169,8 +169,6 @@ class Chain(Section):
     """Milliseconds between two looks at the chain's head."""
     max_range_blocks: int = Field(10_000, ge=1, le=1_000_000)
     """Blocks in one eth_getLogs at most; smaller ranges are found by themselves."""
-    requests_per_second: float | None = Field(None, gt=0, le=100_000)
-    """Of each provider, a batch counting by its calls; not set: 50, and no limit for a node on this host."""
     requests_per_second: float | None = Field(None, gt=0, le=10_000)
     """Requests a second to each provider; not set: 50, to a provider on this machine any."""
     identity: Address | None = None
