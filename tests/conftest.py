@@ -115,6 +115,6 @@ def anvil(tmp_path: Path) -> Iterator[Anvil]:
     if reason is not None:
         if os.environ.get("REQUIRE_EVM") == "1" or os.environ.get("CI") == "true":
             pytest.fail(reason)
-        pytest.skip(reason)
+        pytest.skip(f"no EVM node: {reason}")
     with anvil_module.running(tmp_path) as node:
         yield node

@@ -22,5 +22,5 @@ class Api:
 
 def deploy(_settings: Settings) -> None:
     """What ``deployments.deploy`` does, without everything else."""
-    deployment = serve.deployment(serve.ingress(app)(Api), ray_actor_options={"num_cpus": 0.1})
-    serve.run(deployment.bind(), name="api")
+    wrapped = serve.deployment(name="Api", ray_actor_options={"num_cpus": 0.1})(serve.ingress(app)(Api))
+    serve.run(wrapped.bind(), name="api")

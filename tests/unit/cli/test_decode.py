@@ -13,7 +13,8 @@ from agentauri.errors import ConfigError
 IDENTITY = "0x8004A169FB4a3325136EB29fA0ceB6D2e539a432"
 URI_UPDATED = "0x3a2c7fffc2cba7582c690e3b82c453ea02a308326a98a3ad7576c606336409fb"
 UPGRADED = "0xbc7cd75a20ee27fd9adebab32041f755214dbc6bffa90cc0225b39da2e5c2d3b"
-SHARED = Path(os.environ.get("SHARED", Path(__file__).resolve().parents[4] / "shared")) / "data" / "erc8004_logs.json"
+BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[4] / "shared" / "data" / "erc8004_logs.json"
+REAL_LOGS = Path(os.environ.get("ERC8004_LOGS", BESIDE_THE_REPOSITORY))
 
 
 def word(number: int) -> str:
@@ -130,11 +131,9 @@ def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         decode(str(tmp_path / "none.json"), 1)
 
 
-@pytest.mark.skipif(
-    not SHARED.exists(), reason="the recorded logs of the real registries are not part of the repository"
-)
+@pytest.mark.skipif(not REAL_LOGS.exists(), reason="ERC8004_LOGS names no file with the logs of the real registries")
 def test_recorded_logs_of_the_real_registries_all_decode(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    assert decode(str(SHARED), 31337)
+    assert decode(str(REAL_LOGS), 31337)
     events = [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
     assert len(events) == 50
     assert "Unknown" not in {event["event_type"] for event in events}
