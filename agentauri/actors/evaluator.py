@@ -10,6 +10,7 @@ import gc
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from agentauri import logs, metrics
@@ -43,6 +44,10 @@ COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of the garbage collector: a page makes tens of thousands of objects, none of them in cycles."""
 REDIS_REST_SECONDS = 2.0
 """After Redis failed, batches go on without checkpoints for this long before it is asked again."""
+
+
+Write = Callable[[database.Connection], Awaitable[set[str]]]
+"""Writes within the transaction of a commit; returns the lanes in which something became due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +203,7 @@ class Evaluator:
         outcome.failures.update((one.trigger_id, one) for one in self._failures())
         evaluated = time.perf_counter()
         # ② One transaction. A crash before its commit: nothing happened. After it: the replay is mute.
-        lanes = await self._commit(behind, last_seq, lambda connection: _write(connection, outcome))
+        lanes = await self._commit(behind, last_seq, partial(_write, outcome) if outcome.is_any else None)
         committed = time.perf_counter()
         self._doorbell.ring(lanes)
         # ③ The changed state to Redis. A crash before it: a longer replay.
@@ -209,9 +214,7 @@ class Evaluator:
     def _failures(self) -> list[firings.Failure]:
         return [firings.Failure(one.trigger_id, one.error, one.count) for one in self._engine.take_failures()]
 
-    async def _commit(
-        self, behind: Sequence[Owned], last_seq: int, write: Callable[[database.Connection], Awaitable[set[str]]]
-    ) -> set[str]:
+    async def _commit(self, behind: Sequence[Owned], last_seq: int, write: Write | None) -> set[str]:
         """Run ``write`` and the progress in one transaction until it is known to be committed; rows stay the same.
 
         Raises Fenced when a partition has another owner.
@@ -219,10 +222,7 @@ class Evaluator:
         pause, lanes = RETRY_FIRST_SECONDS, None
         while lanes is None:
             try:
-                async with self._pool.acquire() as connection, connection.transaction():
-                    written = await write(connection)
-                    await partitions.advance(connection, behind, last_seq)
-                lanes = written
+                lanes = await self._write_and_advance(behind, last_seq, write)
             except ANY_FAILURE as error:
                 log.warning("commit_failed", evaluator=self._settings.name, error=repr(error), retry_seconds=pause)
                 await asyncio.sleep(pause)
@@ -232,6 +232,17 @@ class Evaluator:
         for one in behind:
             one.last_seq = last_seq
         return lanes
+
+    async def _write_and_advance(self, behind: Sequence[Owned], last_seq: int, write: Write | None) -> set[str]:
+        async with self._pool.acquire() as connection:
+            if write is None:
+                # Nothing but the progress: one statement is a transaction, and saves two trips.
+                await partitions.advance(connection, behind, last_seq)
+                return set()
+            async with connection.transaction():
+                lanes = await write(connection)
+                await partitions.advance(connection, behind, last_seq)
+            return lanes
 
     async def _is_committed(self, behind: Sequence[Owned], last_seq: int) -> bool:
         """Whether a commit whose answer was lost took place after all."""
@@ -353,7 +364,7 @@ def _chain(first: Event, rest: Any) -> Any:
     yield from rest
 
 
-async def _write(connection: database.Connection, outcome: Outcome) -> set[str]:
+async def _write(outcome: Outcome, connection: database.Connection) -> set[str]:
     lanes = await firings.insert(connection, outcome.deliveries)
     await firings.count(connection, list(outcome.tallies.values()))
     await firings.fail(connection, list(outcome.failures.values()))

@@ -4,15 +4,16 @@ Guarantees pages bounded in rows and bytes. Keeps a few recent ones; an evaluato
 """
 
 import asyncio
+import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentauri import logs
 from agentauri.models.page import Clock, Page
 from agentauri.store import log as event_log
 from agentauri.store.database import Pool
-from agentauri.store.log import PageTooLarge
+from agentauri.store.log import Heads, PageTooLarge
 
 log = logs.get("pages")
 
@@ -23,6 +24,8 @@ LEAST_ROWS = 1
 LARGE_BYTES = 4 * 2**20
 """Pages beyond this halve the next one."""
 KEPT_PAGES = 8
+CLOCK_SECONDS = 0.5
+"""How old the clocks may be that go out with pages."""
 
 
 @dataclass(slots=True)
@@ -40,14 +43,16 @@ class PageReader:
         self._pool = pool
         self._epoch = epoch
         self._rows = PAGE_ROWS
-        self._head = 0
+        self._heads = Heads()
+        self._clocks: tuple[Clock, ...] = ()
+        self._clocks_due = 0.0
         self._pages: OrderedDict[int, asyncio.Task[Shared | None]] = OrderedDict()
 
     async def head(self) -> int:
         """The greatest committed seq, asked now."""
         async with self._pool.acquire() as connection:
-            self._head = await event_log.head(connection)
-        return self._head
+            self._heads = await event_log.heads(connection)
+        return self._heads.seq
 
     async def page(self, after: int) -> Shared | None:
         """The page that follows ``after``; None at the head of the log."""
@@ -61,14 +66,17 @@ class PageReader:
     def read_ahead(self, shared: Shared) -> None:
         """Begin to read the page after ``shared`` when there is one already."""
         following = shared.page.last_seq
-        if following < self._head and following not in self._pages:
+        if following < self._heads.seq and following not in self._pages:
             task = self._pages[following] = asyncio.ensure_future(self._read(following))
             task.add_done_callback(_heard)
 
     async def clocks(self, after: int) -> tuple[Clock, ...]:
-        """The chains' clocks that hold at ``after`` (protocol P12)."""
-        async with self._pool.acquire() as connection:
-            return await event_log.clocks(connection, after)
+        """The chains' clocks that hold at ``after`` (protocol P12); read from the database now and then."""
+        if time.monotonic() >= self._clocks_due:
+            self._clocks_due = time.monotonic() + CLOCK_SECONDS
+            async with self._pool.acquire() as connection:
+                self._clocks = await event_log.clocks(connection)
+        return tuple(one for one in self._clocks if one.seq <= after)
 
     def clock_page(self, after: int, clocks: tuple[Clock, ...]) -> Shared:
         """A page that carries clocks alone."""
@@ -76,20 +84,20 @@ class PageReader:
 
     async def _read(self, after: int) -> Shared | None:
         async with self._pool.acquire() as connection:
-            if self._head <= after:
-                self._head = await event_log.head(connection)
-            if self._head <= after:
+            if self._heads.seq <= after:
+                self._heads = await event_log.heads(connection)
+            if self._heads.seq <= after:
                 return None
             rows = self._rows
             page = await self._read_bounded(connection, after, rows)
         self._adapt(page, rows)
-        return Shared(page)
+        return Shared(replace(page, clocks=await self.clocks(page.last_seq)))
 
     async def _read_bounded(self, connection: Any, after: int, rows: int) -> Page:
         while True:
             try:
                 return await event_log.read_page(
-                    connection, epoch=self._epoch, after=after, upto=self._head, limit=rows
+                    connection, epoch=self._epoch, after=after, heads=self._heads, limit=rows
                 )
             except PageTooLarge:
                 if rows == LEAST_ROWS:

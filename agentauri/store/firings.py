@@ -69,22 +69,21 @@ INSERT_SQL = """
     ON CONFLICT (id) DO NOTHING
     RETURNING lane, status"""
 
-LEDGER_SQL = """
-    INSERT INTO trigger_ledger AS l (trigger_id, organization_id, day, matched, cooled_down, fired, errors)
-    SELECT t.id, t.organization_id, n.day, n.matched, n.cooled_down, n.fired, n.errors
-    FROM unnest($1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-        AS n (trigger_id, day, matched, cooled_down, fired, errors)
-    JOIN triggers AS t ON t.id = n.trigger_id
-    ORDER BY t.id, n.day
-    ON CONFLICT (trigger_id, day) DO UPDATE SET matched = l.matched + excluded.matched,
-        cooled_down = l.cooled_down + excluded.cooled_down, fired = l.fired + excluded.fired,
-        errors = l.errors + excluded.errors"""
-
 COUNT_SQL = """
-    WITH n AS MATERIALIZED (
+    WITH l AS MATERIALIZED (
+        SELECT * FROM unnest($1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+            $7::bigint[]) AS l (trigger_id, day, matched, cooled_down, fired, errors, last_fired)),
+    ledger AS (
+        INSERT INTO trigger_ledger AS old (trigger_id, organization_id, day, matched, cooled_down, fired, errors)
+        SELECT t.id, t.organization_id, l.day, l.matched, l.cooled_down, l.fired, l.errors
+        FROM l JOIN triggers AS t ON t.id = l.trigger_id
+        ORDER BY t.id, l.day
+        ON CONFLICT (trigger_id, day) DO UPDATE SET matched = old.matched + excluded.matched,
+            cooled_down = old.cooled_down + excluded.cooled_down, fired = old.fired + excluded.fired,
+            errors = old.errors + excluded.errors),
+    n AS MATERIALIZED (
         SELECT trigger_id, sum(fired) AS fired, max(last_fired) AS last_fired
-        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS n (trigger_id, fired, last_fired)
-        GROUP BY trigger_id),
+        FROM l WHERE fired > 0 GROUP BY trigger_id),
     locked AS (SELECT id FROM triggers WHERE id IN (SELECT trigger_id FROM n) ORDER BY id FOR NO KEY UPDATE)
     UPDATE triggers AS t SET fired_count = t.fired_count + n.fired,
         last_fired_at = greatest(t.last_fired_at, to_timestamp(n.last_fired)), error_count = 0
@@ -154,24 +153,16 @@ async def count(connection: Connection, tallies: Sequence[Tally]) -> None:
     """Add to the ledger and to the triggers' own counters."""
     if not tallies:
         return
-    ids = [one.trigger_id for one in tallies]
     await connection.execute(
-        LEDGER_SQL,
-        ids,
+        COUNT_SQL,
+        [one.trigger_id for one in tallies],
         [one.day for one in tallies],
         [one.matched for one in tallies],
         [one.cooled_down for one in tallies],
         [one.fired for one in tallies],
         [one.errors for one in tallies],
+        [one.last_fired for one in tallies],
     )
-    fired = [one for one in tallies if one.fired]
-    if fired:
-        await connection.execute(
-            COUNT_SQL,
-            [one.trigger_id for one in fired],
-            [one.fired for one in fired],
-            [one.last_fired for one in fired],
-        )
 
 
 async def fail(connection: Connection, failures: Sequence[Failure]) -> None:

@@ -4,7 +4,7 @@ A reader that has seen seq n has seen everything below n, because seq order is c
 is a range of seqs and a cursor is one integer. Pages are bounded in rows and bytes. Nothing here writes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agentauri.errors import StoreError
 from agentauri.models.page import Clock, Page, Retraction, Version
@@ -17,12 +17,9 @@ COLUMNS_SQL = """
     seq, id, chain_id, registry, event_type, agent_id, contract, block_number, block_hash,
     extract(epoch FROM block_timestamp)::bigint, transaction_hash, log_index, data"""
 
-HEAD_SQL = """
-    SELECT greatest(
-        (SELECT max(seq) FROM events),
-        (SELECT max(seq) FROM retractions),
-        (SELECT max(from_seq) FROM trigger_versions),
-        0)"""
+HEADS_SQL = """
+    SELECT coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT max(seq) FROM retractions), 0),
+        coalesce((SELECT max(from_seq) FROM trigger_versions), 0)"""
 
 VERSIONS_SQL = """
     SELECT trigger_id, from_seq, partition, definition FROM trigger_versions
@@ -34,7 +31,7 @@ RETRACTIONS_SQL = """
 
 CLOCKS_SQL = """
     SELECT chain_id, extract(epoch FROM confirmed_time)::bigint AS time, confirmed_seq AS seq
-    FROM chains WHERE confirmed_time IS NOT NULL AND confirmed_seq <= $1 ORDER BY chain_id"""
+    FROM chains WHERE confirmed_time IS NOT NULL ORDER BY chain_id"""
 
 
 class PageTooLarge(StoreError):
@@ -50,15 +47,33 @@ class Rows:
     text: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The greatest committed seq of each kind of row of the log; 0 where there is none."""
+
+    events: int = 0
+    retractions: int = 0
+    versions: int = 0
+
+    @property
+    def seq(self) -> int:
+        """The head of the log."""
+        return max(self.events, self.retractions, self.versions)
+
+
+async def heads(connection: Connection) -> Heads:
+    """How far the log goes, by kind, in one snapshot."""
+    row = await connection.fetchrow(HEADS_SQL)
+    assert row is not None
+    return Heads(*row)
+
+
 async def head(connection: Connection) -> int:
     """The greatest seq that is committed; 0 in an empty log."""
-    found: int = await connection.fetchval(HEAD_SQL)
-    return found
+    return (await heads(connection)).seq
 
 
-async def read_rows(
-    connection: Connection, after: int, upto: int, limit: int, *, kept_at: int | None = None
-) -> Rows:
+async def read_rows(connection: Connection, after: int, upto: int, limit: int, *, kept_at: int | None = None) -> Rows:
     """At most ``limit`` events in (after, upto].
 
     ``kept_at``: leave out what a retraction at or below that seq took out of its chain (for replays, protocol P18).
@@ -97,19 +112,24 @@ async def retractions(connection: Connection, after: int, upto: int) -> tuple[Re
     return tuple(Retraction(*row) for row in await connection.fetch(RETRACTIONS_SQL, after, upto))
 
 
-async def clocks(connection: Connection, upto: int) -> tuple[Clock, ...]:
-    """Clocks of the chains whose last confirmed event is at or below ``upto`` (protocol P12)."""
-    return tuple(Clock(*row) for row in await connection.fetch(CLOCKS_SQL, upto))
+async def clocks(connection: Connection) -> tuple[Clock, ...]:
+    """The chains' clocks; each holds where its seq has been reached (protocol P12)."""
+    return tuple(Clock(*row) for row in await connection.fetch(CLOCKS_SQL))
 
 
-async def read_page(connection: Connection, *, epoch: int, after: int, upto: int, limit: int) -> Page:
-    """The log in (after, last], whole; last = ``upto`` unless ``limit`` events end the page earlier."""
-    rows = await read_rows(connection, after, upto, limit)
-    last = rows.last_seq if rows.count == limit else upto
-    page = Page(epoch, after, last, rows.count, rows.text)
-    return replace(
-        page,
-        versions=await versions(connection, after, last),
-        retractions=await retractions(connection, after, last),
-        clocks=await clocks(connection, last),
+async def read_page(connection: Connection, *, epoch: int, after: int, heads: Heads, limit: int) -> Page:
+    """The log in (after, last], whole; last is the head unless ``limit`` events end the page earlier.
+
+    Asks for no kind of row of which there is none after ``after``: at the head of the log every query is latency.
+    """
+    rows = await read_rows(connection, after, heads.seq, limit) if heads.events > after else Rows(0, 0, b"")
+    last = rows.last_seq if rows.count == limit else heads.seq
+    return Page(
+        epoch,
+        after,
+        last,
+        rows.count,
+        rows.text,
+        versions=await versions(connection, after, last) if heads.versions > after else (),
+        retractions=await retractions(connection, after, last) if heads.retractions > after else (),
     )

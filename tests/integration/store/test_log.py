@@ -16,7 +16,7 @@ async def test_row_comes_back_as_it_was_inserted(pool: Pool) -> None:
     row = feedback(7, data={"tag1": tag}, event_type="Odd\\Name\tX", agent_id=None)
     async with pool.acquire() as connection:
         await insert_events(connection, [row])
-        page = await log.read_page(connection, epoch=1, after=0, upto=await log.head(connection), limit=10)
+        page = await log.read_page(connection, epoch=1, after=0, heads=await log.heads(connection), limit=10)
     (event,) = parse_rows(page.rows)
     assert event.data == row["data"]
     assert (event.id, event.event_type, event.agent_id) == (row["id"], "Odd\\Name\tX", None)
@@ -78,11 +78,11 @@ async def test_p01_replica_role_does_not_bypass_the_numbering(pool: Pool) -> Non
 async def test_page_ends_at_its_limit_and_the_next_one_goes_on(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await insert_events(connection, [feedback(number) for number in range(5)])
-        upto = await log.head(connection)
-        first = await log.read_page(connection, epoch=1, after=0, upto=upto, limit=3)
-        second = await log.read_page(connection, epoch=1, after=first.last_seq, upto=upto, limit=3)
-    assert (first.count, second.count, second.last_seq) == (3, 2, upto)
-    assert first.last_seq < upto
+        heads = await log.heads(connection)
+        first = await log.read_page(connection, epoch=1, after=0, heads=heads, limit=3)
+        second = await log.read_page(connection, epoch=1, after=first.last_seq, heads=heads, limit=3)
+    assert (first.count, second.count, second.last_seq) == (3, 2, heads.seq)
+    assert first.last_seq < heads.seq
 
 
 async def test_too_large_page_is_refused_and_the_connection_goes_on(
