@@ -95,6 +95,22 @@ CREATE TABLE partitions (
 ) WITH (fillfactor = 50);
 INSERT INTO partitions (partition) SELECT generate_series(0, 63);
 
+-- Moves progress, and ends the whole statement unless every row is still its owner's and where it was.
+CREATE FUNCTION partitions_advance(parts smallint[], tokens bigint[], previous bigint[], reached bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    moved bigint;
+BEGIN
+    UPDATE partitions AS p SET last_seq = reached, updated_at = now()
+    FROM unnest(parts, tokens, previous) AS mine (partition, token, previous)
+    WHERE p.partition = mine.partition AND p.owner_token = mine.token AND p.last_seq = mine.previous;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved <> cardinality(parts) THEN
+        RAISE EXCEPTION '% of % partitions are still ours', moved, cardinality(parts) USING ERRCODE = 'AUF01';
+    END IF;
+    RETURN moved;
+END $$;
+
 -- Whole snapshots of a partition's state; added, never replaced (P17).
 CREATE TABLE trigger_state (
     partition   smallint    NOT NULL,
@@ -122,6 +138,5 @@ CREATE TABLE trigger_ledger (
     matched         bigint NOT NULL DEFAULT 0,
     cooled_down     bigint NOT NULL DEFAULT 0,
     fired           bigint NOT NULL DEFAULT 0,
-    errors          bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (trigger_id, day)
 );

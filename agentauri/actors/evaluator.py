@@ -47,7 +47,7 @@ REDIS_REST_SECONDS = 2.0
 
 
 Write = Callable[[database.Connection], Awaitable[set[str]]]
-"""Writes within the transaction of a commit; returns the lanes in which something became due."""
+"""Makes a whole commit, progress included; returns the lanes in which something became due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class Evaluator:
         outcome.failures.update((one.trigger_id, one) for one in self._failures())
         evaluated = time.perf_counter()
         # ② One transaction. A crash before its commit: nothing happened. After it: the replay is mute.
-        lanes = await self._commit(behind, last_seq, partial(_write, outcome) if outcome.is_any else None)
+        lanes = await self._commit(behind, last_seq, partial(_write, outcome, behind, last_seq))
         committed = time.perf_counter()
         self._doorbell.ring(lanes)
         # ③ The changed state to Redis. A crash before it: a longer replay.
@@ -214,15 +214,16 @@ class Evaluator:
     def _failures(self) -> list[firings.Failure]:
         return [firings.Failure(one.trigger_id, one.error, one.count) for one in self._engine.take_failures()]
 
-    async def _commit(self, behind: Sequence[Owned], last_seq: int, write: Write | None) -> set[str]:
-        """Run ``write`` and the progress in one transaction until it is known to be committed; rows stay the same.
+    async def _commit(self, behind: Sequence[Owned], last_seq: int, write: Write) -> set[str]:
+        """Run ``write`` until it is known to be committed; the rows stay the same.
 
         Raises Fenced when a partition has another owner.
         """
         pause, lanes = RETRY_FIRST_SECONDS, None
         while lanes is None:
             try:
-                lanes = await self._write_and_advance(behind, last_seq, write)
+                async with self._pool.acquire() as connection:
+                    lanes = await write(connection)
             except ANY_FAILURE as error:
                 log.warning("commit_failed", evaluator=self._settings.name, error=repr(error), retry_seconds=pause)
                 await asyncio.sleep(pause)
@@ -232,17 +233,6 @@ class Evaluator:
         for one in behind:
             one.last_seq = last_seq
         return lanes
-
-    async def _write_and_advance(self, behind: Sequence[Owned], last_seq: int, write: Write | None) -> set[str]:
-        async with self._pool.acquire() as connection:
-            if write is None:
-                # Nothing but the progress: one statement is a transaction, and saves two trips.
-                await partitions.advance(connection, behind, last_seq)
-                return set()
-            async with connection.transaction():
-                lanes = await write(connection)
-                await partitions.advance(connection, behind, last_seq)
-            return lanes
 
     async def _is_committed(self, behind: Sequence[Owned], last_seq: int) -> bool:
         """Whether a commit whose answer was lost took place after all."""
@@ -304,13 +294,7 @@ class Evaluator:
             states |= {partition: self._engine.dump_partition(partition) for partition in ahead}
             engine = await restored(connection, bases | ahead, states)
             await replay(connection, engine, bases, retraction.seq, firing_from=retraction.first_seq, heard=keep)
-        lanes = await self._commit(
-            behind,
-            retraction.seq,
-            lambda connection: firings.retract(
-                connection, mine, retraction.first_seq, retraction.seq, outcome.deliveries
-            ),
-        )
+        lanes = await self._commit(behind, retraction.seq, partial(_retract, retraction, outcome, behind))
         self._engine = engine
         self._doorbell.ring(lanes)
         await self._checkpoint(behind, whole=True)
@@ -364,8 +348,25 @@ def _chain(first: Event, rest: Any) -> Any:
     yield from rest
 
 
-async def _write(outcome: Outcome, connection: database.Connection) -> set[str]:
-    lanes = await firings.insert(connection, outcome.deliveries)
-    await firings.count(connection, list(outcome.tallies.values()))
-    await firings.fail(connection, list(outcome.failures.values()))
+async def _write(outcome: Outcome, behind: Sequence[Owned], last_seq: int, connection: database.Connection) -> set[str]:
+    """Deliveries, counters and progress are one statement; failing triggers need more, and so a transaction."""
+    tallies = list(outcome.tallies.values())
+    if not outcome.failures:
+        if not tallies:
+            await partitions.advance(connection, behind, last_seq)
+            return set()
+        return await firings.commit(connection, outcome.deliveries, tallies, behind, last_seq)
+    async with connection.transaction():
+        lanes = await firings.commit(connection, outcome.deliveries, tallies, behind, last_seq)
+        await firings.fail(connection, list(outcome.failures.values()))
+    return lanes
+
+
+async def _retract(
+    retraction: Retraction, outcome: Outcome, behind: Sequence[Owned], connection: database.Connection
+) -> set[str]:
+    mine = [one.partition for one in behind]
+    async with connection.transaction():
+        lanes = await firings.retract(connection, mine, retraction.first_seq, retraction.seq, outcome.deliveries)
+        await partitions.advance(connection, behind, retraction.seq)
     return lanes

@@ -1,6 +1,6 @@
 """What an evaluator writes in step ② of its commit: deliveries, counters, ledger and errors (protocol P14, P18, P19).
 
-Every function here runs in the caller's transaction. Rows are inserted in the order of their ids, so that two
+Rows are inserted in the order of their ids, so that two
 writers cannot deadlock, and only for actions that still exist; a row that exists is left alone.
 """
 
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from agentauri.models.ids import retraction_notice_id
 from agentauri.store.database import Connection
+from agentauri.store.partitions import Owned, advance_columns, fencing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,6 @@ class Tally:
     matched: int = 0
     cooled_down: int = 0
     fired: int = 0
-    errors: int = 0
     last_fired: int = 0
     """Block time of the newest firing, seconds since 1970; 0: none."""
 
@@ -69,25 +69,29 @@ INSERT_SQL = """
     ON CONFLICT (id) DO NOTHING
     RETURNING lane, status"""
 
-COUNT_SQL = """
-    WITH l AS MATERIALIZED (
-        SELECT * FROM unnest($1::uuid[], $2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-            $7::bigint[]) AS l (trigger_id, day, matched, cooled_down, fired, errors, last_fired)),
+COMMIT_SQL = f"""
+    WITH inserted AS ({INSERT_SQL}),
+    l AS MATERIALIZED (
+        SELECT * FROM unnest($7::uuid[], $8::date[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[])
+            AS l (trigger_id, day, matched, cooled_down, fired, last_fired)),
     ledger AS (
-        INSERT INTO trigger_ledger AS old (trigger_id, organization_id, day, matched, cooled_down, fired, errors)
-        SELECT t.id, t.organization_id, l.day, l.matched, l.cooled_down, l.fired, l.errors
+        INSERT INTO trigger_ledger AS old (trigger_id, organization_id, day, matched, cooled_down, fired)
+        SELECT t.id, t.organization_id, l.day, l.matched, l.cooled_down, l.fired
         FROM l JOIN triggers AS t ON t.id = l.trigger_id
         ORDER BY t.id, l.day
         ON CONFLICT (trigger_id, day) DO UPDATE SET matched = old.matched + excluded.matched,
-            cooled_down = old.cooled_down + excluded.cooled_down, fired = old.fired + excluded.fired,
-            errors = old.errors + excluded.errors),
+            cooled_down = old.cooled_down + excluded.cooled_down, fired = old.fired + excluded.fired),
     n AS MATERIALIZED (
         SELECT trigger_id, sum(fired) AS fired, max(last_fired) AS last_fired
         FROM l WHERE fired > 0 GROUP BY trigger_id),
-    locked AS (SELECT id FROM triggers WHERE id IN (SELECT trigger_id FROM n) ORDER BY id FOR NO KEY UPDATE)
-    UPDATE triggers AS t SET fired_count = t.fired_count + n.fired,
-        last_fired_at = greatest(t.last_fired_at, to_timestamp(n.last_fired)), error_count = 0
-    FROM n JOIN locked ON locked.id = n.trigger_id WHERE t.id = n.trigger_id"""
+    locked AS (SELECT id FROM triggers WHERE id IN (SELECT trigger_id FROM n) ORDER BY id FOR NO KEY UPDATE),
+    counted AS (
+        UPDATE triggers AS t SET fired_count = t.fired_count + n.fired,
+            last_fired_at = greatest(t.last_fired_at, to_timestamp(n.last_fired)), error_count = 0
+        FROM n JOIN locked ON locked.id = n.trigger_id WHERE t.id = n.trigger_id)
+    SELECT lane, status FROM inserted
+    UNION ALL SELECT NULL, NULL FROM partitions_advance($13, $14, $15, $16)"""
+"""Deliveries, ledger, counters and progress in one statement: one trip, one transaction, all or nothing."""
 
 FAIL_SQL = """
     UPDATE triggers AS t SET error_count = n.count, last_error = left(n.error, 1000)
@@ -138,31 +142,41 @@ DISABLE_AFTER_FAILURES = 10
 
 async def insert(connection: Connection, rows: Sequence[NewDelivery]) -> set[str]:
     """Enqueue ``rows`` once each; returns the lanes in which something became due."""
-    if not rows:
-        return set()
-    columns = [list(column) for column in zip(*(_columns(row) for row in rows), strict=True)]
-    inserted = await connection.fetch(INSERT_SQL, *columns)
+    inserted = await connection.fetch(INSERT_SQL, *_delivery_columns(rows))
     return {row["lane"] for row in inserted if row["status"] == "pending"}
 
 
-def _columns(row: NewDelivery) -> tuple[UUID, UUID, UUID, UUID, int, dict[str, Any]]:
-    return (row.id, row.trigger_id, row.action_id, row.event_id, row.event_seq, row.context)
+def _delivery_columns(rows: Sequence[NewDelivery]) -> list[list[Any]]:
+    return [
+        [row.id for row in rows],
+        [row.trigger_id for row in rows],
+        [row.action_id for row in rows],
+        [row.event_id for row in rows],
+        [row.event_seq for row in rows],
+        [row.context for row in rows],
+    ]
 
 
-async def count(connection: Connection, tallies: Sequence[Tally]) -> None:
-    """Add to the ledger and to the triggers' own counters."""
-    if not tallies:
-        return
-    await connection.execute(
-        COUNT_SQL,
-        [one.trigger_id for one in tallies],
-        [one.day for one in tallies],
-        [one.matched for one in tallies],
-        [one.cooled_down for one in tallies],
-        [one.fired for one in tallies],
-        [one.errors for one in tallies],
-        [one.last_fired for one in tallies],
-    )
+async def commit(
+    connection: Connection, rows: Sequence[NewDelivery], tallies: Sequence[Tally], owned: Sequence[Owned], last_seq: int
+) -> set[str]:
+    """Step ② of an evaluator's commit: enqueue, count, and move the progress; returns the lanes to ring.
+
+    Raises Fenced, and does nothing, when a partition has another owner.
+    """
+    with fencing():
+        found = await connection.fetch(
+            COMMIT_SQL,
+            *_delivery_columns(rows),
+            [one.trigger_id for one in tallies],
+            [one.day for one in tallies],
+            [one.matched for one in tallies],
+            [one.cooled_down for one in tallies],
+            [one.fired for one in tallies],
+            [one.last_fired for one in tallies],
+            *advance_columns(owned, last_seq),
+        )
+    return {row["lane"] for row in found if row["status"] == "pending"}
 
 
 async def fail(connection: Connection, failures: Sequence[Failure]) -> None:

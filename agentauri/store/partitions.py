@@ -1,7 +1,10 @@
 """The 64 partitions of triggers: ownership by token, progress by compare-and-set (protocol P13, P14)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import asyncpg
 
 from agentauri.errors import Fenced
 from agentauri.store.database import Connection
@@ -10,10 +13,8 @@ TAKE_SQL = """
     UPDATE partitions SET owner = $2, owner_token = owner_token + 1, updated_at = now()
     WHERE partition = ANY($1::smallint[]) RETURNING partition, owner_token, last_seq"""
 
-ADVANCE_SQL = """
-    UPDATE partitions AS p SET last_seq = $4, updated_at = now()
-    FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS mine (partition, token, previous)
-    WHERE p.partition = mine.partition AND p.owner_token = mine.token AND p.last_seq = mine.previous"""
+FENCED = "AUF01"
+"""SQLSTATE with which ``partitions_advance`` ends a statement."""
 
 
 @dataclass(slots=True)
@@ -31,17 +32,29 @@ async def take(connection: Connection, partitions: Sequence[int], owner: str) ->
     return sorted((Owned(*row) for row in rows), key=lambda owned: owned.partition)
 
 
+Columns = tuple[list[int], list[int], list[int], int]
+
+
+def advance_columns(owned: Sequence[Owned], last_seq: int) -> Columns:
+    """Arguments of the SQL function ``partitions_advance``."""
+    return [one.partition for one in owned], [one.token for one in owned], [one.last_seq for one in owned], last_seq
+
+
+@contextmanager
+def fencing() -> Iterator[None]:
+    """Raises Fenced where a statement found a partition in another's hands, or not where it was."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == FENCED:
+            raise Fenced(str(error)) from error
+        raise
+
+
 async def advance(connection: Connection, owned: Sequence[Owned], last_seq: int) -> None:
-    """Move progress to ``last_seq`` in the caller's transaction. Raises Fenced unless every row is still ours."""
-    answer = await connection.execute(
-        ADVANCE_SQL,
-        [one.partition for one in owned],
-        [one.token for one in owned],
-        [one.last_seq for one in owned],
-        last_seq,
-    )
-    if answer != f"UPDATE {len(owned)}":
-        raise Fenced(f"{answer.removeprefix('UPDATE ')} of {len(owned)} partitions are still ours")
+    """Move progress to ``last_seq``. Raises Fenced, and moves nothing, unless every row is still ours."""
+    with fencing():
+        await connection.execute("SELECT partitions_advance($1, $2, $3, $4)", *advance_columns(owned, last_seq))
 
 
 async def progress(connection: Connection) -> Mapping[int, int]:

@@ -108,7 +108,7 @@ async def test_p11_page_of_an_older_epoch_and_page_with_a_gap_change_nothing(rig
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("where", ["insert", "advance", "checkpoint", "whole_checkpoint"])
+@pytest.mark.parametrize("where", ["commit", "progress", "checkpoint", "whole_checkpoint"])
 async def test_p14_crash_at_any_step_changes_neither_queue_nor_state(
     rig: Rig, where: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,8 +117,8 @@ async def test_p14_crash_at_any_step_changes_neither_queue_nor_state(
         await scores(rig, some_scores(50, seed * 10 + part), start=50 * part)
     dice = random.Random(seed)
     places = {
-        "insert": (firings, "count"),
-        "advance": (partitions, "advance"),
+        "commit": (firings, "commit"),
+        "progress": (partitions, "advance"),
         "checkpoint": (checkpoints.Checkpoints, "add"),
         "whole_checkpoint": (checkpoints.Checkpoints, "write"),
     }
