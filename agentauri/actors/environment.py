@@ -61,6 +61,13 @@ def _haproxy(folder: Path, binary: Path) -> dict[str, str]:
     }
 
 
+def token_file(data_dir: Path, *, joined: bool) -> Path:
+    """Where the token is: of our own cluster in ``data_dir``, of one that we join where Ray looks for it itself."""
+    if joined:
+        return Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
+    return keep_token(data_dir / "ray_token")
+
+
 def keep_token(file: Path) -> Path:
     """The cluster's token, made on first use with mode 0600."""
     if not file.exists():

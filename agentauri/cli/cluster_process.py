@@ -62,7 +62,7 @@ class ClusterProcess:
         self._told: dict[str, Any] = {}
         self._is_shown = False
         self._log = _open_log(settings.data_dir / "service.log")
-        self.token = environment.keep_token(settings.data_dir / "ray_token")
+        self.token = environment.token_file(settings.data_dir, joined=bool(settings.ray.address))
 
     def start(self) -> Cluster:
         """Start it and wait until the application is deployed. Raises StartError with the reason it gave."""

@@ -160,7 +160,7 @@ def _evm() -> Finding:
 def _chain(chain: Chain) -> Iterator[Finding]:
     name = f"chain {chain.name}"
     try:
-        watched = registries.watch(**dict(chain))
+        watched = registries.watch(**chain.model_dump())
     except AgentAuriError as error:
         yield Finding(name, Verdict.BAD, error.message)
         return

@@ -10,6 +10,8 @@ import psutil
 from agentauri.config import Settings
 from agentauri.errors import StartError
 
+CONNECT_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -21,18 +23,30 @@ class Wanted:
 
 
 def wanted(settings: Settings) -> Iterator[Wanted]:
-    """The ports of these settings that others may hold."""
-    yield Wanted(settings.http.host, settings.http.port, "AGENTAURI_HTTP__PORT")
+    """The ports of these settings that others may hold; none in a cluster that we join, which may hold them rightly."""
     if not settings.ray.address:
+        yield Wanted(settings.http.host, settings.http.port, "AGENTAURI_HTTP__PORT")
         yield Wanted("127.0.0.1", settings.ray.dashboard_port, "AGENTAURI_RAY__DASHBOARD_PORT")
         yield Wanted("127.0.0.1", settings.metrics.port, "AGENTAURI_METRICS__PORT")
 
 
 def check(settings: Settings) -> None:
-    """Raise StartError for the first port that is taken: by whom, and what to do."""
+    """Raise StartError for the first port that is taken, by whom and what to do, or for a cluster that is not there."""
+    if settings.ray.address:
+        _check_cluster(settings.ray.address)
     for one in wanted(settings):
         if (reason := why_not(one)) is not None:
             raise StartError(reason)
+
+
+def _check_cluster(address: str) -> None:
+    """Ray itself would look for a minute and more."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        remedy = "start that cluster, or correct AGENTAURI_RAY__ADDRESS (host:port)."
+        raise StartError(f"no Ray cluster answers at {address} ({error}); {remedy}") from error
 
 
 def why_not(one: Wanted) -> str | None:

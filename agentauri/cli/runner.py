@@ -67,6 +67,7 @@ def _run(orders: dict[str, Any], pipe: int) -> None:
         object_store_mb=settings.ray.object_store_mb,
         actors=settings.actors.evaluators + settings.actors.deliverers_max + len(settings.chains) + 1,
     )
+    signal.signal(signal.SIGTERM, _raise_stop)  # Ray may have put its own in place, which ends the process at once
     try:
         _tell(pipe, step="Serve")
         cluster.start_serve(settings.http.port)

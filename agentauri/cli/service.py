@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from agentauri import local, local_home, processes
+from agentauri.chain import registries
 from agentauri.cli import ports, run_file
 from agentauri.cli.cluster_process import Cluster, ClusterProcess
 from agentauri.cli.console import say, step
@@ -75,6 +76,8 @@ def running(settings: Settings, *, deploy: str = DEPLOY) -> Iterator[Service]:
 
     From here on SIGTERM and SIGHUP end the block as Ctrl-C does; while it ends, further ones are not heard.
     """
+    for chain in settings.chains:
+        registries.watch(**chain.model_dump())
     processes.adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)

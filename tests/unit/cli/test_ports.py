@@ -28,12 +28,18 @@ def test_taken_port_names_its_holder_and_the_setting(taken: int) -> None:
     assert "AGENTAURI_HTTP__PORT" in caught.value.message
 
 
-def test_dashboard_of_a_joined_cluster_needs_no_port(taken: int) -> None:
-    free = config.build({"ray": {"dashboard_port": taken, "address": "10.0.0.1:6379"}})
-    assert [one.variable for one in ports.wanted(free)] == ["AGENTAURI_HTTP__PORT"]
+def test_joined_cluster_may_hold_the_ports_already(taken: int) -> None:
+    settings = config.build({"http": {"port": taken}, "ray": {"address": "10.0.0.1:6379"}})
+    assert list(ports.wanted(settings)) == []
 
 
 def test_address_that_is_not_of_this_machine_is_told() -> None:
     reason = ports.why_not(ports.Wanted("192.0.2.77", 18_000, "AGENTAURI_HTTP__PORT"))
     assert reason is not None
     assert "192.0.2.77" in reason
+
+
+def test_cluster_that_is_not_there_is_told_before_anything_is_started() -> None:
+    settings = config.build({"ray": {"address": "127.0.0.1:1"}})
+    with pytest.raises(StartError, match=r"no Ray cluster answers at 127.0.0.1:1 .*AGENTAURI_RAY__ADDRESS"):
+        ports.check(settings)
