@@ -34,6 +34,11 @@ class Outcome:
     events: int = 0
     fired: int = 0
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anything beside the progress is to be written."""
+        return bool(self.tallies or self.failures)
+
     def tally(self, trigger_id: UUID, day: date) -> Tally:
         """The counts of a trigger on a day, made at first use."""
         found = self.tallies.get((trigger_id, day))

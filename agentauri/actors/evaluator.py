@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from agentauri import logs, metrics
@@ -21,9 +22,9 @@ from agentauri.actors.messages import Progress
 from agentauri.actors.ports import deliverers_bell
 from agentauri.actors.replay import rebuild, replay, restored
 from agentauri.actors.runtime import NAMESPACE
+from agentauri.actors.state_keeper import StateKeeper
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.shard import partitions_of
-from agentauri.errors import AgentAuriError
 from agentauri.models.event import Event
 from agentauri.models.page import Page, Retraction, Version, parse_rows
 from agentauri.store import checkpoints as redis_checkpoints
@@ -36,14 +37,12 @@ from agentauri.store.partitions import Owned
 log = logs.get("evaluator")
 
 POOL_SIZE = 3
-SNAPSHOT_SEQS = 10_000
-"""A partition whose state stays as it is gets a snapshot all the same after so many log rows: replays begin there."""
+FLUSH_SECONDS = 0.1
+"""How long the database may lag behind in progress that nothing else is written with."""
 RETRY_FIRST_SECONDS = 0.05
 RETRY_MOST_SECONDS = 2.0
 COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of the garbage collector: a page makes tens of thousands of objects, none of them in cycles."""
-REDIS_REST_SECONDS = 2.0
-"""After Redis failed, batches go on without checkpoints for this long before it is asked again."""
 
 
 Write = Callable[[database.Connection], Awaitable[set[str]]]
@@ -83,10 +82,7 @@ class Evaluator:
         self._engine = PartitionEvaluator()
         self._epoch = 0
         self._clocks: dict[int, int] = {}
-        self._unsnapped: set[int] = set()
-        self._snapped: dict[int, int] = {}
-        self._redis_rests_until = 0.0
-        self._snapshots: asyncio.Task[Any] | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -101,7 +97,7 @@ class Evaluator:
         async with self._pool.acquire() as connection:
             await database.check_server(connection)
             prefix = await redis_checkpoints.identity(connection)
-            self._checkpoints = Checkpoints(self._redis, prefix)
+            self._keeper = StateKeeper(Checkpoints(self._redis, prefix), self._pool, self._settings.name)
             self._epoch = await leadership.epoch(connection)
             mine = partitions_of(self._settings.index, self._settings.evaluators)
             self._owned = await partitions.take(connection, mine, self._settings.name)
@@ -109,7 +105,10 @@ class Evaluator:
         self._engine = rebuilt.evaluator
         _spare_the_collector()
         self._ready.set()
-        self._snapshots = tasks.spawn(self._snapshot_loop(), name="snapshots", eternal=True, give_up=self._give_up)
+        eternal = {"snapshots": self._snapshot_loop(), "progress": self._flush_loop()}
+        self._tasks = [
+            tasks.spawn(work, name=name, eternal=True, give_up=self._give_up) for name, work in eternal.items()
+        ]
         log.info(
             "evaluator_ready",
             evaluator=self._settings.name,
@@ -123,20 +122,21 @@ class Evaluator:
     async def _rebuild(self, connection: database.Connection) -> Any:
         try:
             await redis_checkpoints.check_redis(self._redis)
-            return await rebuild(connection, self._checkpoints, self._owned)
+            return await rebuild(connection, self._keeper.checkpoints, self._owned)
         except REDIS_AWAY as error:
             log.warning("redis_away_at_start", error=repr(error), remedy="state is loaded from PostgreSQL instead")
-            self._redis_rests_until = time.monotonic() + REDIS_REST_SECONDS
+            self._keeper.rest()
             return await rebuild(connection, None, self._owned)
 
     async def drain(self) -> None:
         """Finish the batch under way, keep a snapshot of what changed, and close."""
         await self._ready.wait()
-        await tasks.cancel(self._snapshots)
+        await tasks.cancel(*self._tasks)
         async with self._lock:
             self._ready.clear()
+            await self._flush()
             for owned in self._owned:
-                await self._snapshot(owned)
+                await self._keeper.snapshot(owned, self._engine)
         await self._pool.close()
         await self._redis.aclose()
 
@@ -202,12 +202,20 @@ class Evaluator:
         outcome = work_off(self._engine, self._owned, events, versions)
         outcome.failures.update((one.trigger_id, one) for one in self._failures())
         evaluated = time.perf_counter()
+        changes = self._engine.take_changes()
+        if not changes and not outcome.is_any:
+            # Nothing to write but the progress. It may wait for the next commit: after a crash these events are met
+            # again, and come to nothing again.
+            for one in behind:
+                one.last_seq = last_seq
+            self._measure(outcome, began, evaluated, evaluated)
+            return
         # ② One transaction. A crash before its commit: nothing happened. After it: the replay is mute.
         lanes = await self._commit(behind, last_seq, partial(_write, outcome, behind, last_seq))
         committed = time.perf_counter()
         self._doorbell.ring(lanes)
         # ③ The changed state to Redis. A crash before it: a longer replay.
-        await self._checkpoint(behind)
+        await self._keeper.checkpoint(behind, self._engine, changes)
         # ④ The answer is the caller's return.
         self._measure(outcome, began, evaluated, committed)
 
@@ -231,7 +239,7 @@ class Evaluator:
                 if await self._is_committed(behind, last_seq):
                     lanes = set()
         for one in behind:
-            one.last_seq = last_seq
+            one.last_seq = one.stored_seq = last_seq
         return lanes
 
     async def _is_committed(self, behind: Sequence[Owned], last_seq: int) -> bool:
@@ -241,29 +249,6 @@ class Evaluator:
                 return await partitions.reached(connection, behind, last_seq)
         except AWAY:
             return False
-
-    async def _checkpoint(self, behind: Sequence[Owned], *, whole: bool = False) -> None:
-        changes = self._engine.take_changes()
-        self._unsnapped.update(changes)
-        resting = time.monotonic() < self._redis_rests_until
-        for one in behind:
-            changed = changes.get(one.partition)
-            if resting and (changed or whole):
-                self._checkpoints.adopt(one)
-        if resting:
-            return
-        try:
-            touched = [one for one in behind if whole or one.partition in changes]
-            await asyncio.gather(*(self._checkpoint_one(one, changes.get(one.partition, {}), whole) for one in touched))
-        except REDIS_AWAY as error:
-            log.warning("checkpoint_failed", evaluator=self._settings.name, error=repr(error))
-            self._redis_rests_until = time.monotonic() + REDIS_REST_SECONDS
-            for one in behind:
-                self._checkpoints.adopt(one)
-
-    async def _checkpoint_one(self, one: Owned, changed: dict[str, Any], whole: bool) -> None:
-        if whole or not await self._checkpoints.add(one, one.last_seq, changed):
-            await self._checkpoints.write(one, one.last_seq, self._engine.dump_partition(one.partition))
 
     def _measure(self, outcome: Outcome, began: float, evaluated: float, committed: float) -> None:
         name = self._settings.name
@@ -297,8 +282,7 @@ class Evaluator:
         lanes = await self._commit(behind, retraction.seq, partial(_retract, retraction, outcome, behind))
         self._engine = engine
         self._doorbell.ring(lanes)
-        await self._checkpoint(behind, whole=True)
-        self._unsnapped.update(mine)
+        await self._keeper.checkpoint_whole(behind, engine)
         log.info("retraction_done", evaluator=self._settings.name, chain=retraction.chain_id, seq=retraction.seq)
 
     # -- snapshots ----------------------------------------------------------------------------------------------------
@@ -308,21 +292,28 @@ class Evaluator:
             await asyncio.sleep(self._settings.snapshot_seconds)
             for owned in self._owned:
                 async with self._lock:
-                    await self._snapshot(owned)
+                    if self._keeper.is_due(owned):
+                        await self._flush()
+                        await self._keeper.snapshot(owned, self._engine)
 
-    async def _snapshot(self, owned: Owned) -> None:
-        fresh = owned.last_seq - self._snapped.get(owned.partition, 0) < SNAPSHOT_SEQS
-        if fresh and owned.partition not in self._unsnapped:
-            return
-        try:
-            async with self._pool.acquire() as connection:
-                kept = await snapshots.add(connection, owned, self._engine.dump_partition(owned.partition))
-        except (*AWAY, AgentAuriError) as error:
-            log.warning("snapshot_failed", evaluator=self._settings.name, error=repr(error))
-            return
-        if kept:
-            self._unsnapped.discard(owned.partition)
-            self._snapped[owned.partition] = owned.last_seq
+    async def _flush_loop(self) -> None:
+        """Progress that had nothing to wait for reaches the database within FLUSH_SECONDS all the same."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            if any(one.stored_seq < one.last_seq for one in self._owned):
+                async with self._lock:
+                    await self._flush()
+
+    async def _flush(self) -> None:
+        """Store the progress that is only in memory. Raises Fenced."""
+        late = [one for one in self._owned if one.stored_seq < one.last_seq]
+        for last_seq, group in groupby(sorted(late, key=_progress), key=_progress):
+            mine = list(group)
+            await self._commit(mine, last_seq, partial(_write, Outcome(), mine, last_seq))
+
+
+def _progress(one: Owned) -> int:
+    return one.last_seq
 
 
 def _spare_the_collector() -> None:

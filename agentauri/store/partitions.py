@@ -19,11 +19,19 @@ FENCED = "AUF01"
 
 @dataclass(slots=True)
 class Owned:
-    """A partition in its owner's hands: the token that proves it, and how far it is."""
+    """A partition in its owner's hands: the token that proves it, and how far it is.
+
+    ``stored_seq`` is how far the database knows it to be: below ``last_seq`` only for events that came to nothing.
+    """
 
     partition: int
     token: int
     last_seq: int
+    stored_seq: int = -1
+
+    def __post_init__(self) -> None:
+        if self.stored_seq < 0:
+            self.stored_seq = self.last_seq
 
 
 async def take(connection: Connection, partitions: Sequence[int], owner: str) -> list[Owned]:
@@ -37,7 +45,7 @@ Columns = tuple[list[int], list[int], list[int], int]
 
 def advance_columns(owned: Sequence[Owned], last_seq: int) -> Columns:
     """Arguments of the SQL function ``partitions_advance``."""
-    return [one.partition for one in owned], [one.token for one in owned], [one.last_seq for one in owned], last_seq
+    return [one.partition for one in owned], [one.token for one in owned], [one.stored_seq for one in owned], last_seq
 
 
 @contextmanager

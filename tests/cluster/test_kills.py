@@ -57,7 +57,7 @@ async def emit(url: str, address: str, stop: asyncio.Event) -> int:
     dice, count = random.Random(SEED), 0
     rpc = Rpc(url)
     try:
-        contract = (await Emitter.deploy(rpc)).as_sender(str((await rpc.ask("eth_accounts"))[1]))  # type: ignore[index]
+        contract = (await Emitter.deploy(rpc)).as_sender(str((await rpc.ask("eth_accounts"))[1]))  # type: ignore[index]  # JSON
         contract.address = address
         while not stop.is_set():
             calls = [give_feedback(dice.randrange(AGENTS), dice.randint(0, 100)) for _ in range(FEEDBACK_A_BLOCK)]

@@ -50,7 +50,7 @@ class Rig:
 
     async def crash(self, evaluator: Evaluator) -> None:
         """End an evaluator as SIGKILL does: nothing more is written, its connections are gone."""
-        await tasks.cancel(evaluator._snapshots)
+        await tasks.cancel(*evaluator._tasks)
         evaluator._pool.terminate()
         await evaluator._redis.aclose()
 

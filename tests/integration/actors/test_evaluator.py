@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from agentauri.actors import tasks
 from agentauri.actors.evaluator import Evaluator
 from agentauri.store import checkpoints, firings, partitions, snapshots
 from agentauri.store.database import Pool
 from tests.support.path import Gone, Rig
 from tests.support.rows import feedback, insert_events
 from tests.support.triggers import BURST, EMA_LOW, LOW_SCORE, end_trigger, make_organization, make_trigger
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -244,7 +246,7 @@ async def test_p18_retraction_leaves_queue_and_state_as_if_the_events_had_never_
     evaluator = await rig.start()
     await rig.serve(evaluator)
     for owned in evaluator._owned:
-        await evaluator._snapshot(owned)
+        await evaluator._keeper.snapshot(owned, evaluator._engine)
     await scores(rig, some_scores(20, 2), start=40)
     await rig.serve(evaluator)
     await retract(rig, 45, 5)
@@ -337,3 +339,36 @@ async def test_p04_data_nested_beyond_any_encoder_stop_nothing(rig: Rig) -> None
     await evaluator.drain()
     (row,) = await rig.pool.fetch("SELECT context FROM deliveries")
     assert row["context"]["event"]["id"] == str(event)
+
+
+async def test_p14_progress_that_came_to_nothing_is_stored_soon_and_met_again_after_a_crash(rig: Rig) -> None:
+    await three_triggers(rig)
+    evaluator = await rig.start()
+    await rig.serve(evaluator)
+    await tasks.cancel(*evaluator._tasks)
+    quiet = {"registry": "identity", "event_type": "Transfer", "data": {"score": None}}
+    async with rig.pool.acquire() as connection:
+        await insert_events(connection, [feedback(number, **quiet) for number in range(5)])
+    before = await stored_progress(rig)
+    await rig.serve(evaluator)
+    assert await stored_progress(rig) == before
+    await rig.crash(evaluator)
+    await scores(rig, [10], start=5)
+    again = await rig.start()
+    await rig.serve(again)
+    assert len(await rig.deliveries()) == 3
+    async with rig.pool.acquire() as connection:
+        await insert_events(connection, [feedback(9, **quiet)])
+    await rig.serve(again)
+    head = await rig.head()
+
+    async def caught_up() -> bool:
+        return await stored_progress(rig) == head
+
+    await eventually(caught_up)
+    await again.drain()
+
+
+async def stored_progress(rig: Rig) -> int:
+    async with rig.pool.acquire() as connection:
+        return min((await partitions.progress(connection)).values())

@@ -44,7 +44,7 @@ async def test_p18_snapshot_with_retracted_events_in_it_is_not_a_base(pool: Pool
         await _stateful_trigger(connection, 4)
         for seq in (100, 200, 300):
             await partitions.advance(connection, [owned], seq)
-            owned.last_seq = seq
+            owned.last_seq = owned.stored_seq = seq
             await snapshots.add(connection, owned, {"at": seq})
         taken_back = [Retraction(seq=250, chain_id=1, fork_block=1, first_seq=150)]
         assert await snapshots.bases(connection, [4], 240, taken_back) == {4: 200}
@@ -64,7 +64,7 @@ async def test_p17_pruning_keeps_one_snapshot_below_what_is_final(pool: Pool) ->
         (owned,) = await partitions.take(connection, [4], "me")
         for seq in (100, 200, 300):
             await partitions.advance(connection, [owned], seq)
-            owned.last_seq = seq
+            owned.last_seq = owned.stored_seq = seq
             await snapshots.add(connection, owned, {})
         assert await snapshots.prune(connection, 250) == 1
         kept = await connection.fetch("SELECT last_seq FROM trigger_state ORDER BY last_seq")
