@@ -20,6 +20,8 @@ MAX_ROWS = 1_000
 """Rows of one transaction: the log's lock is held for about 20 ms."""
 MONTH_LOCK_MS = 2_000
 """A new partition waits so long for running queries; longer, and every new query would wait behind it."""
+RETRACT_SECONDS = 3_600.0
+"""A retraction that was cut short would be as long at its next try, and its chain would never go on."""
 
 RETRACTED_BEFORE_SQL = """
     SELECT block_hash, transaction_hash, log_index, count(*) FROM events
@@ -115,13 +117,16 @@ def _time(log: DecodedLog) -> int:
 async def retract(connection: Connection, chain_id: int, fork_block: int) -> Appended:
     """Take the chain's events above ``fork_block`` out of it; count, and the seq of the retraction's row (0: none).
 
-    The row is in the log before the events carry its seq, in one transaction with the checkpoint (protocol P6).
+    The row is in the log before the events carry its seq, in one transaction with the checkpoint (protocol P6). However
+    many events there are, they go at once: the statements of this transaction have no other limit than
+    ``RETRACT_SECONDS``.
     """
-    standing = await connection.fetchrow(STANDING_SQL, chain_id, fork_block)
+    await connection.execute("SET LOCAL statement_timeout = 0")
+    standing = await connection.fetchrow(STANDING_SQL, chain_id, fork_block, timeout=RETRACT_SECONDS)
     assert standing is not None
     count, first_seq = standing
     if count == 0:
         return Appended(0, 0)
     seq = await connection.fetchval(RETRACTION_SQL, chain_id, fork_block, first_seq, count)
-    await connection.execute(RETRACT_SQL, chain_id, fork_block, seq)
+    await connection.execute(RETRACT_SQL, chain_id, fork_block, seq, timeout=RETRACT_SECONDS)
     return Appended(count, seq)

@@ -8,6 +8,7 @@ import pytest
 from agentauri.errors import StoreError
 from agentauri.models.ids import event_id
 from agentauri.models.log import DecodedLog
+from agentauri.store import database as store
 from agentauri.store import events
 from agentauri.store.database import Pool
 from tests.support.logs import CONTRACT, FIRST_TIME, a_log, block
@@ -123,6 +124,24 @@ async def test_p06_retracting_twice_changes_nothing(pool: Pool) -> None:
 
     assert await retract(pool, 1) == events.Appended(0, 0)
     assert await pool.fetchval("SELECT count(*) FROM retractions") == 1
+
+
+async def test_p06_a_retraction_that_outlasts_the_statement_timeout_is_not_cut_short(
+    pool: Pool, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await append(pool, a_log(block(2)))
+    await pool.execute("""
+        CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+        CREATE TRIGGER dawdle AFTER UPDATE ON events FOR EACH STATEMENT EXECUTE FUNCTION dawdle()""")
+    monkeypatch.setattr(store, "STATEMENT_MS", 500)
+    monkeypatch.setattr(store, "COMMAND_SECONDS", 0.5)
+    hasty = await store.open_pool(database, size=1, name="hasty")
+
+    try:
+        assert (await retract(hasty, 1)).count == 1
+    finally:
+        await hasty.close()
 
 
 async def test_p06_another_chain_keeps_its_events(pool: Pool) -> None:
