@@ -26,7 +26,8 @@ CREATE TABLE events (
     contract         text        NOT NULL DEFAULT '',
     block_number     bigint      NOT NULL,
     block_hash       text        NOT NULL,
-    block_timestamp  timestamptz NOT NULL,
+    block_timestamp  timestamptz NOT NULL CHECK (
+        block_timestamp >= '1970-01-01 00:00:00+00' AND block_timestamp < '9999-01-01 00:00:00+00'),
     transaction_hash text        NOT NULL,
     log_index        integer     NOT NULL,
     data             jsonb       NOT NULL DEFAULT '{}',

@@ -81,6 +81,8 @@ class Evaluator:
         self._owned: list[Owned] = []
         self._engine = PartitionEvaluator()
         self._epoch = 0
+        self._seen = 0
+        """How far the log was sent to an evaluator that owns no partition."""
         self._clocks: dict[int, int] = {}
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -157,7 +159,7 @@ class Evaluator:
         }
 
     def _lowest(self) -> int:
-        return min((one.last_seq for one in self._owned), default=0)
+        return min((one.last_seq for one in self._owned), default=self._seen)
 
     # -- a page -----------------------------------------------------------------------------------------------------
 
@@ -169,16 +171,26 @@ class Evaluator:
         await self._ready.wait()
         async with self._lock:
             self._clocks.update((one.chain_id, one.time) for one in page.clocks if page.epoch >= self._epoch)
-            if page.epoch >= self._epoch and page.after_seq <= self._lowest() < page.last_seq:
-                self._epoch = page.epoch
+            if page.epoch >= self._epoch and page.after_seq <= self._lowest():
                 try:
-                    await self._work_off(page)
+                    await self._meet_epoch(page.epoch)
+                    if self._lowest() < page.last_seq:
+                        await self._work_off(page)
+                        self._seen = page.last_seq
                 except Exception as error:  # memory is ahead of the stores: load what they hold
                     log.error("batch_given_up", evaluator=self._settings.name, error=repr(error), exc_info=error)
                     self._ready.clear()
                     self._give_up()
                     raise
         return Progress(self._lowest(), self._epoch)
+
+    async def _meet_epoch(self, epoch: int) -> None:
+        """A new leader may read another database than the one that this memory is of: a restored one. Raises Fenced."""
+        if epoch == self._epoch:
+            return
+        async with self._pool.acquire() as connection:
+            await partitions.check_ours(connection, self._owned)
+        self._epoch = epoch
 
     async def _work_off(self, page: Page) -> None:
         events, versions = parse_rows(page.rows), page.versions

@@ -41,6 +41,12 @@ def find(name: str, namespace: str = NAMESPACE) -> "ray.actor.ActorHandle[Any] |
     return handle
 
 
+def names(namespace: str = NAMESPACE) -> set[str]:
+    """Names of all actors of the path that there are."""
+    found = ray.util.list_named_actors(all_namespaces=True)
+    return {one["name"] for one in found if one["namespace"] == namespace}
+
+
 async def call(handle: "ray.actor.ActorHandle[Any]", method: str, *args: Any, seconds: float = CALL_SECONDS) -> Any:
     """Call and wait at most ``seconds``. Raises RayError or TimeoutError."""
     return await asyncio.wait_for(getattr(handle, method).remote(*args), seconds)

@@ -24,6 +24,8 @@ from agentauri.store.database import AWAY
 log = logs.get("listener")
 
 LEAD_POLL_SECONDS = 0.5
+LEAD_SECONDS = 5.0
+"""A leading connection that is silent for longer is lost."""
 WAKE_SECONDS = 1.0
 """How long a lost notification can delay an event."""
 AWAY_SECONDS = 0.2
@@ -106,6 +108,8 @@ class Listener:
         while True:
             await asyncio.sleep(WAKE_SECONDS)
             self._bell.ring()
+            # On the leading connection: one that the server's host no longer answers would never ring again.
+            await self._connection.execute("SELECT 1", timeout=LEAD_SECONDS)
             try:
                 status = await self.status()
             except AWAY as error:

@@ -100,8 +100,6 @@ class PageReader:
                     connection, epoch=self._epoch, after=after, heads=self._heads, limit=rows
                 )
             except PageTooLarge:
-                if rows == LEAST_ROWS:
-                    raise
                 rows = self._rows = max(LEAST_ROWS, rows // 8)
                 log.info("page_too_large", after=after, rows_next=rows)
 

@@ -17,6 +17,7 @@ from agentauri.store import log as event_log
 from agentauri.store import snapshots
 from agentauri.store.checkpoints import Checkpoints
 from agentauri.store.database import Connection
+from agentauri.store.log import PageTooLarge, Rows
 from agentauri.store.partitions import Owned
 from agentauri.store.snapshots import State
 
@@ -71,7 +72,9 @@ async def _cached(
         await checkpoints.forget(partition)
         return None
     state = await checkpoints.load(partition, meta) if meta.last_seq >= floor else None
-    return None if state is None else (meta.last_seq, state)
+    if state is None or await checkpoints.meta(partition) != meta:
+        return None  # an old owner wrote in between: what was read may be of two places in the log
+    return meta.last_seq, state
 
 
 async def restored(connection: Connection, bases: Mapping[int, int], states: Mapping[int, State]) -> PartitionEvaluator:
@@ -98,14 +101,23 @@ async def replay(
     Partitions that ``evaluator`` holds beside them are left as they are. ``heard`` gets the outcomes of events from
     ``firing_from`` on (None: of none).
     """
-    after, count = min(bases.values(), default=upto), 0
+    after, count, limit = min(bases.values(), default=upto), 0, REPLAY_PAGE
     owned = [Owned(partition, 0, bases.get(partition, LATER)) for partition in range(PARTITIONS)]
     while after < upto:
-        rows = await event_log.read_rows(connection, after, upto, REPLAY_PAGE, kept_at=upto)
-        last = rows.last_seq if rows.count == REPLAY_PAGE else upto
+        rows, limit = await _read(connection, after, upto, limit)
+        last = rows.last_seq if rows.count == limit else upto
         versions = await event_log.versions(connection, after, last)
         heard(work_off(evaluator, owned, parse_rows(rows.text), versions, firing_from=firing_from))
         evaluator.take_changes()
         evaluator.take_failures()
         after, count = last, count + rows.count
     return count
+
+
+async def _read(connection: Connection, after: int, upto: int, limit: int) -> tuple[Rows, int]:
+    """Events of a page that is small enough, and the limit with which it was."""
+    while True:
+        try:
+            return await event_log.read_rows(connection, after, upto, limit, kept_at=upto), limit
+        except PageTooLarge:
+            limit = max(1, limit // 8)

@@ -6,9 +6,11 @@ without anybody's help. Every actor is named, detached, restarted for ever, and 
 """
 
 import asyncio
-import time
+import os
+from hashlib import blake2b
 from typing import Any, Protocol
 
+import orjson
 import ray
 
 from agentauri import __version__, logs
@@ -18,6 +20,10 @@ NAMESPACE = "agentauri"
 CPU_SHARE = 0.05
 """Actors share the cores; Ray's CPU count is for placing them, not for limiting them."""
 MAX_CONCURRENCY = 64
+RETRY_SECONDS = 1.0
+"""Before an actor that could not start ends its process, and Ray begins anew."""
+
+log = logs.get("runtime")
 
 
 class Startable(Protocol):
@@ -34,17 +40,24 @@ def _wrapped(cls: type[Startable]) -> type[Any]:
     """``cls`` with the start in its constructor and the facts that the Supervisor asks for."""
 
     class Actor(cls):  # type: ignore[valid-type,misc]  # a class made from a class at run time
-        def __init__(self, log_level: str, log_json: bool, *args: Any) -> None:
+        def __init__(self, fingerprint: str, log_level: str, log_json: bool, *args: Any) -> None:
             logs.setup(level=log_level, json=log_json)  # type: ignore[arg-type]  # checked by Settings
             super().__init__(*args)
-            self._born = time.time()
-            self._starting = tasks.spawn(self.start(), name=f"start {cls.__name__}")
+            self._fingerprint = fingerprint
+            self._starting = tasks.spawn(self._begin(), name=f"start {cls.__name__}")
+
+        async def _begin(self) -> None:
+            """An actor that could not start must not stay: alive and silent, nobody would bring it back."""
+            try:
+                await self.start()
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next try has a fresh process
+                log.error("start_failed", actor=cls.__name__, error=repr(error), retry_seconds=RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+                tasks.exit_process()
 
         async def about(self) -> dict[str, Any]:
-            """Process and version: how the Supervisor knows what runs."""
-            import os
-
-            return {"pid": os.getpid(), "version": __version__, "born": self._born}
+            """Process and what it was made from: how the Supervisor knows what runs."""
+            return {"pid": os.getpid(), "fingerprint": self._fingerprint}
 
         async def running(self) -> bool:
             """Wait until ``start`` is through; raises what it raised."""
@@ -53,6 +66,12 @@ def _wrapped(cls: type[Startable]) -> type[Any]:
 
     Actor.__name__ = Actor.__qualname__ = cls.__name__
     return Actor
+
+
+def fingerprint(*args: Any) -> str:
+    """Tells apart actors of other versions or settings: one that lives on keeps those that it was made with."""
+    made_of = orjson.dumps([__version__, args], default=str, option=orjson.OPT_SORT_KEYS)
+    return blake2b(made_of, digest_size=16).hexdigest()
 
 
 def ensure(
@@ -69,5 +88,7 @@ def ensure(
         "max_concurrency": MAX_CONCURRENCY,
         "num_cpus": CPU_SHARE,
     }
-    handle: ray.actor.ActorHandle[Any] = ray.remote(_wrapped(cls)).options(**options).remote(*log, *args)
+    handle: ray.actor.ActorHandle[Any] = (
+        ray.remote(_wrapped(cls)).options(**options).remote(fingerprint(*args), *log, *args)
+    )
     return handle

@@ -57,7 +57,10 @@ class StateKeeper:
         resting = time.monotonic() < self._rests_until
         try:
             if not resting:
-                await asyncio.gather(*(store(one) for one in owned))
+                # All of them to their end, whatever becomes of one: a late one would write a later batch's state.
+                done = await asyncio.gather(*(store(one) for one in owned), return_exceptions=True)
+                for error in filter(None, done):
+                    raise error
                 return
         except REDIS_AWAY as error:
             log.warning("checkpoint_failed", evaluator=self._name, error=repr(error), remedy="replays are longer")

@@ -12,13 +12,13 @@ from typing import Any
 
 from ray.exceptions import RayError
 
-from agentauri import __version__, logs, metrics
+from agentauri import logs, metrics
 from agentauri.actors import handles, maintenance, tasks
 from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
 from agentauri.actors.indexer import Indexer
 from agentauri.actors.listener import Listener, ListenerSettings
-from agentauri.actors.runtime import NAMESPACE, ensure
+from agentauri.actors.runtime import NAMESPACE, ensure, fingerprint
 from agentauri.chain.registries import watch
 from agentauri.config import Chain, Settings
 from agentauri.store import database, status
@@ -88,14 +88,7 @@ class Supervisor:
         yield [self._indexer(chain, url) for chain in self._settings.chains]
         listener = ListenerSettings(handles.LISTENER, url, count, self._namespace)
         yield [Wanted(Listener, handles.LISTENER, (listener,))]
-        most = self._settings.actors.deliverers_max
-        names = [handles.evaluator_name(index) for index in range(count)]
-        yield [
-            Wanted(
-                Evaluator, name, (EvaluatorSettings(index, count, name, url, redis, most, namespace=self._namespace),)
-            )
-            for index, name in enumerate(names)
-        ]
+        yield [self._evaluator(index, url, redis) for index in range(count)]
         yield [self._deliverer(index, url) for index in range(self._deliverers)]
 
     def _indexer(self, chain: Chain, url: str) -> Wanted:
@@ -137,13 +130,20 @@ class Supervisor:
             try:
                 await asyncio.to_thread(self._ensure_all)
                 wanted = [one for stage in self._stages() for one in stage]
-                await asyncio.gather(*(self._look_after(one.name) for one in wanted))
+                await asyncio.gather(*(self._look_after(one) for one in wanted))
+                await self._retire_others({one.name for one in wanted})
                 await self._size_deliverers()
             except (RayError, *AWAY) as error:
                 log.warning("beat_failed", error=repr(error))
 
-    async def _look_after(self, name: str) -> None:
-        """Replace an actor of another version; end one that has been silent for long."""
+    async def _retire_others(self, wanted: set[str]) -> None:
+        """End actors that these settings do not ask for: of chains or evaluators that an earlier run had."""
+        present = await asyncio.to_thread(handles.names, self._namespace)
+        await asyncio.gather(*(self._retire(name) for name in present - wanted))
+
+    async def _look_after(self, one: Wanted) -> None:
+        """Replace an actor of another version or other settings; end one that has been silent for long."""
+        name = one.name
         about = await handles.ask(name, "about", self._namespace)
         if about is None:
             self._silent[name] = self._silent.get(name, 0) + 1
@@ -153,8 +153,8 @@ class Supervisor:
                 self._silent.pop(name)
             return
         self._silent.pop(name, None)
-        if about["version"] != __version__:
-            log.info("actor_replaced", actor=name, old=about["version"], new=__version__)
+        if about["fingerprint"] != fingerprint(*one.arguments):
+            log.info("actor_replaced", actor=name, reason="it is of another version, or of other settings")
             await self._retire(name)
 
     async def _retire(self, name: str) -> None:
@@ -180,7 +180,6 @@ class Supervisor:
         if self._idle_beats >= SHRINK_BEATS:
             self._idle_beats = 0
             self._deliverers -= 1
-            await self._retire(handles.deliverer_name(self._deliverers))
 
     def _wanted_deliverers(self, due: int) -> int:
         actors = self._settings.actors

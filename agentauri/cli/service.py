@@ -148,6 +148,8 @@ async def check_stores(settings: Settings) -> None:
     client = checkpoints.connect(settings.stores.redis_url.get_secret_value())
     try:
         await checkpoints.check_redis(client)
+    except checkpoints.REDIS_AWAY as error:
+        raise StartError(f"Redis cannot be used ({error}); check REDIS_URL and the server.") from error
     finally:
         await client.aclose()
 

@@ -33,6 +33,8 @@ class Firing(NamedTuple):
     computed: dict[str, Computed]
     """By the position of the condition among all the trigger's, as text."""
     cooled_down: bool
+    keeps_state: bool
+    """Whether it depends on earlier events, and so on their retraction."""
 
 
 class SlotNames(NamedTuple):
@@ -219,4 +221,7 @@ class Plan:
         return self._firing
 
     def _fire(self, group: str, computed: dict[str, Computed], cooled_down: bool) -> Firing:
-        return Firing(self.trigger_id, self.organization_id, self.name, self.actions, group, computed, cooled_down)
+        keeps_state = self.memory is not None
+        return Firing(
+            self.trigger_id, self.organization_id, self.name, self.actions, group, computed, cooled_down, keeps_state
+        )

@@ -62,7 +62,7 @@ def number_reader(field: Field) -> ReadNumber:
         if type(value) is str:
             return _number_of(value)
         if type(value) is int:
-            return value
+            return value if abs(value) < INTEGER_LIMIT else None
         return _exact(event, name) if type(value) is float else None
 
     return read

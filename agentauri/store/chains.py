@@ -5,6 +5,7 @@ block, hash and token, so of two writers one is Fenced, whatever either of them 
 are steps of the caller's transaction. A checkpoint at block −1 or ``start_block`` − 1 has no hash: nothing came yet.
 """
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -181,11 +182,11 @@ async def report(
 
 
 async def silent_seconds(connection: Connection, chain_id: int) -> float:
-    """How long the chain's writer has given no sign of life, by the database's clock."""
+    """How long the chain's writer has given no sign of life, by the database's clock; for ever if nobody ever wrote."""
     found = await connection.fetchval(
         "SELECT extract(epoch FROM now() - updated_at)::float8 FROM chains WHERE chain_id = $1", chain_id
     )
-    return float(found or 0.0)
+    return math.inf if found is None else float(found)
 
 
 async def others_live(connection: Connection, chain_id: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from agentauri.errors import Fenced, StartError
 from agentauri.store.database import Connection
@@ -161,11 +161,14 @@ async def identity(connection: Connection) -> str:
 
 
 async def check_redis(redis: "Redis") -> None:
-    """Refuse a Redis that may evict checkpoints (protocol P16). Raises StartError with the remedy."""
+    """Refuse a Redis that may evict checkpoints (protocol P16). Raises StartError with the remedy, or REDIS_AWAY.
+
+    One that does not tell (managed servers forbid CONFIG) is believed: a checkpoint that lost keys is not used.
+    """
     try:
         policy = (await redis.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
-    except (RedisError, OSError) as error:
-        raise StartError(f"Redis cannot be used ({error}); check REDIS_URL and the server.") from error
+    except ResponseError:
+        return
     if policy != "noeviction":
         raise StartError(f"Redis has maxmemory-policy = {policy}; set it to noeviction (REDIS_URL).")
 

@@ -35,6 +35,8 @@ ANY_FAILURE = (*AWAY, asyncpg.PostgresError)
 CONNECT_SECONDS = 10.0
 COMMAND_SECONDS = 60.0
 STATEMENT_MS = 60_000
+UNHEARD_MS = 25_000
+"""A peer that does not acknowledge for so long is gone: keep-alives are not sent while a notification is under way."""
 IDLE_IN_TRANSACTION_MS = 5_000
 """A writer that hangs inside a transaction holds the log's lock; the server ends it (protocol P2)."""
 
@@ -48,6 +50,7 @@ def _settings(name: str) -> dict[str, str]:
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
+        "tcp_user_timeout": str(UNHEARD_MS),
     }
 
 

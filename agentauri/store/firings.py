@@ -4,7 +4,7 @@ Rows are inserted in the order of their ids, so that two
 writers cannot deadlock, and only for actions that still exist; a row that exists is left alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -25,6 +25,10 @@ class NewDelivery:
     event_id: UUID
     event_seq: int
     context: dict[str, Any]
+    size: int = 0
+    """About how many bytes it takes on the wire."""
+    keeps_state: bool = True
+    """Whether its trigger remembers earlier events."""
 
 
 @dataclass(slots=True)
@@ -137,13 +141,35 @@ NOTICE_SQL = """
     WHERE a.enabled ORDER BY n.id
     ON CONFLICT (id) DO NOTHING RETURNING lane"""
 
+UNFLAG_SQL = """
+    UPDATE deliveries SET retracted = false, updated_at = now()
+    WHERE id = ANY($1::uuid[]) AND status = 'delivering' AND retracted"""
+
 DISABLE_AFTER_FAILURES = 10
+SLICE_ROWS = 5_000
+SLICE_BYTES = 16 * 2**20
+"""A statement carries no more: PostgreSQL takes a gigabyte at most, and the statement has a time-out."""
 
 
 async def insert(connection: Connection, rows: Sequence[NewDelivery]) -> set[str]:
-    """Enqueue ``rows`` once each; returns the lanes in which something became due."""
-    inserted = await connection.fetch(INSERT_SQL, *_delivery_columns(rows))
-    return {row["lane"] for row in inserted if row["status"] == "pending"}
+    """Enqueue ``rows`` once each, in statements of bearable size; returns the lanes in which something became due."""
+    lanes: set[str] = set()
+    for part in slices(rows):
+        inserted = await connection.fetch(INSERT_SQL, *_delivery_columns(part))
+        lanes |= {row["lane"] for row in inserted if row["status"] == "pending"}
+    return lanes
+
+
+def slices(rows: Sequence[NewDelivery]) -> Iterator[Sequence[NewDelivery]]:
+    """``rows`` in parts that one statement can carry."""
+    start, size = 0, 0
+    for end, row in enumerate(rows):
+        if end > start and (end - start >= SLICE_ROWS or size + row.size > SLICE_BYTES):
+            yield rows[start:end]
+            start, size = end, 0
+        size += row.size
+    if start < len(rows):
+        yield rows[start:]
 
 
 def _delivery_columns(rows: Sequence[NewDelivery]) -> list[list[Any]]:
@@ -162,8 +188,14 @@ async def commit(
 ) -> set[str]:
     """Step ② of an evaluator's commit: enqueue, count, and move the progress; returns the lanes to ring.
 
-    Raises Fenced, and does nothing, when a partition has another owner.
+    One statement, so one transaction, for as many rows as one can carry. Raises Fenced, and does nothing, when a
+    partition has another owner.
     """
+    parts = list(slices(rows))
+    if len(parts) > 1:
+        async with connection.transaction():
+            lanes = await insert(connection, rows)
+            return lanes | await commit(connection, (), tallies, owned, last_seq)
     with fencing():
         found = await connection.fetch(
             COMMIT_SQL,
@@ -198,8 +230,10 @@ async def retract(
     Rows in ``holding`` stay or are added; of the others, undelivered ones are cancelled, those under way are
     flagged, and delivered ones stay and get a notice where the action asks for it. Returns the lanes to ring.
     """
-    lanes = await insert(connection, holding)
+    # What a trigger without memory says of an event that stands cannot have changed: such rows are kept, never made.
+    lanes = await insert(connection, [row for row in holding if row.keeps_state])
     keep = [row.id for row in holding]
+    await connection.execute(UNFLAG_SQL, keep)
     lanes |= {row["lane"] for row in await connection.fetch(REVIVE_SQL, keep)}
     stale = await connection.fetch(STALE_SQL, list(partitions), first_seq, seq, keep)
     told = [row for row in stale if row["status"] == "delivered" or row["ambiguous"]]

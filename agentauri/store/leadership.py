@@ -7,7 +7,7 @@ lets evaluators refuse the pages of a leader that does not know yet that it was 
 from agentauri.store.database import Connection
 
 LOCK = (8004, 10)
-"""Advisory locks of the database begin with 8004: 1 the log, 2 and 3 months, 10 the leader, 100 migrations."""
+"""Advisory locks begin with 8004: 1 the log, 2 and 3 months, 10 the leader, 11 signing keys, 100 migrations."""
 
 
 async def try_lead(connection: Connection) -> bool:

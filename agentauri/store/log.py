@@ -11,7 +11,7 @@ from agentauri.models.page import Clock, Page, Retraction, Version
 from agentauri.store.database import Connection
 
 MAX_PAGE_BYTES = 64 * 2**20
-"""A page beyond this is read again with fewer rows; a single row cannot reach it (1 MiB answers per log)."""
+"""A page beyond this is read again with fewer rows, down to a single one."""
 
 COLUMNS_SQL = """
     seq, id, chain_id, registry, event_type, agent_id, contract, block_number, block_hash,
@@ -77,17 +77,17 @@ async def read_rows(connection: Connection, after: int, upto: int, limit: int, *
     """At most ``limit`` events in (after, upto].
 
     ``kept_at``: leave out what a retraction at or below that seq took out of its chain (for replays, protocol P18).
-    Raises PageTooLarge.
+    Raises PageTooLarge, except for a single event.
     """
     chunks: list[bytes] = []
     size = 0
 
     async def keep(chunk: bytes) -> None:
+        # Never raise in here: the connection would wait for a cancellation that was never sent.
         nonlocal size
         size += len(chunk)
-        if size > MAX_PAGE_BYTES:
-            raise PageTooLarge(f"{limit} events after {after} are more than {MAX_PAGE_BYTES} bytes")
-        chunks.append(chunk)
+        if size <= MAX_PAGE_BYTES or limit == 1:
+            chunks.append(chunk)
 
     kept = "" if kept_at is None else f"AND (retracted_seq IS NULL OR retracted_seq > {int(kept_at)})"
     # COPY takes no parameters; int() keeps this free of anything but numbers.
@@ -96,6 +96,8 @@ async def read_rows(connection: Connection, after: int, upto: int, limit: int, *
         f"ORDER BY seq LIMIT {int(limit)}"
     )
     await connection.copy_from_query(query, output=keep, format="text")
+    if size > MAX_PAGE_BYTES and limit > 1:
+        raise PageTooLarge(f"{limit} events after {after} are more than {MAX_PAGE_BYTES} bytes")
     text = b"".join(chunks)
     count = text.count(b"\n")
     last = int(text[text.rfind(b"\n", 0, -1) + 1 :].split(b"\t", 1)[0]) if count else 0

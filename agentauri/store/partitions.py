@@ -65,6 +65,16 @@ async def advance(connection: Connection, owned: Sequence[Owned], last_seq: int)
         await connection.execute("SELECT partitions_advance($1, $2, $3, $4)", *advance_columns(owned, last_seq))
 
 
+async def check_ours(connection: Connection, owned: Sequence[Owned]) -> None:
+    """Raise Fenced unless the database has every partition as we know it: ours, and where we left it."""
+    sql = """SELECT count(*) FROM partitions AS p
+             JOIN unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS mine (partition, token, seq)
+             ON p.partition = mine.partition AND p.owner_token = mine.token AND p.last_seq = mine.seq"""
+    ids, tokens, stored, _ = advance_columns(owned, 0)
+    if await connection.fetchval(sql, ids, tokens, stored) != len(owned):
+        raise Fenced("the database is not as it was left; was it restored?")
+
+
 async def progress(connection: Connection) -> Mapping[int, int]:
     """How far every partition is."""
     return {row[0]: row[1] for row in await connection.fetch("SELECT partition, last_seq FROM partitions")}

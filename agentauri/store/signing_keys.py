@@ -6,7 +6,7 @@ from typing import Any
 
 from agentauri.store.database import Connection
 
-LOCK = (8004, 10)
+LOCK = (8004, 11)
 
 
 @dataclass(frozen=True, slots=True)
