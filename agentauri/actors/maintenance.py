@@ -10,7 +10,7 @@ from typing import Any
 
 from agentauri import logs
 from agentauri.config import Retention
-from agentauri.store import maintenance, snapshots
+from agentauri.store import events, maintenance, snapshots
 from agentauri.store.database import AWAY, Connection, Pool
 
 log = logs.get("maintenance")
@@ -31,7 +31,7 @@ async def run(pool: Pool, retention: Retention) -> None:
 
 async def round_once(connection: Connection, retention: Retention, now: datetime) -> None:
     """One round; every step is a transaction of its own."""
-    await maintenance.ensure_months(connection, now)
+    await _ensure_months(connection, now)
     await snapshots.prune(connection, await maintenance.final_seq(connection))
     await maintenance.prune_versions(connection)
     if retention.events_days:
@@ -40,6 +40,13 @@ async def round_once(connection: Connection, retention: Retention, now: datetime
         await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
     if retention.attempts_days:
         await _drain(maintenance.delete_attempts, connection, now, retention.attempts_days)
+
+
+async def _ensure_months(connection: Connection, now: datetime) -> None:
+    for month in maintenance.months_ahead(now):
+        for ensure in (events.ensure_month, maintenance.ensure_attempts_month):
+            async with connection.transaction():
+                await ensure(connection, month)
 
 
 async def _drop_months(connection: Connection, now: datetime, days: int) -> None:

@@ -5,6 +5,7 @@ Each function is one short transaction's worth; the caller decides when.
 
 from datetime import UTC, datetime, timedelta
 
+from agentauri.store import events
 from agentauri.store.database import Connection
 
 MONTHS_AHEAD = 2
@@ -48,13 +49,16 @@ ATTEMPTS_SQL = """
         SELECT delivery_id, number, started_at FROM delivery_attempts WHERE started_at < $1 LIMIT $2)"""
 
 
-async def ensure_months(connection: Connection, now: datetime) -> None:
-    """Partitions of events and attempts for this month and the next ones."""
-    for ahead in range(MONTHS_AHEAD + 1):
-        month = (now.year * 12 + now.month - 1) + ahead
-        first = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
-        await connection.execute("SELECT events_ensure_month($1)", first)
-        await connection.execute("SELECT attempts_ensure_month($1)", first)
+def months_ahead(now: datetime) -> list[datetime]:
+    """The first moments of this month and the next ones."""
+    months = [now.year * 12 + now.month - 1 + ahead for ahead in range(MONTHS_AHEAD + 1)]
+    return [datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC) for month in months]
+
+
+async def ensure_attempts_month(connection: Connection, month: datetime) -> None:
+    """Make the partition of a month of attempts, as ``events.ensure_month``: in a transaction of its own."""
+    await connection.execute(f"SET LOCAL lock_timeout = {events.MONTH_LOCK_MS}")
+    await connection.execute("SELECT attempts_ensure_month($1)", month)
 
 
 async def final_seq(connection: Connection) -> int:
@@ -80,7 +84,8 @@ async def needed_seq(connection: Connection) -> int:
 async def drop_month(connection: Connection, now: datetime, days: int) -> str | None:
     """Drop the oldest month of events that is wholly older than ``days`` and needed by no replay; its name, or None.
 
-    Runs in a transaction of its own: it locks the whole table for the moment that a drop takes.
+    Runs in a transaction of its own: it locks the whole table for the moment that a drop takes, and looks again under
+    that lock, because a back-fill may have written into the month since.
     """
     oldest_kept = f"events_{now - timedelta(days=days):%Y_%m}"
     months: list[str] = [row[0] for row in await connection.fetch(MONTHS_SQL)]
@@ -88,11 +93,20 @@ async def drop_month(connection: Connection, now: datetime, days: int) -> str | 
     for month in months:
         if month >= oldest_kept:
             return None
-        if (await connection.fetchval(f"SELECT max(seq) FROM {month}") or 0) <= needed:
-            await connection.execute(f"SET LOCAL lock_timeout = {DROP_LOCK_MS}")
-            await connection.execute(f"DROP TABLE {month}")
-            return month
+        if await _last_seq(connection, month) > needed:
+            continue
+        await connection.execute(f"SET LOCAL lock_timeout = {DROP_LOCK_MS}")
+        await connection.execute(f"LOCK TABLE ONLY events, {month} IN ACCESS EXCLUSIVE MODE")
+        if await _last_seq(connection, month) > needed:
+            return None
+        await connection.execute(f"DROP TABLE {month}")
+        return month
     return None
+
+
+async def _last_seq(connection: Connection, month: str) -> int:
+    found: int | None = await connection.fetchval(f"SELECT max(seq) FROM {month}")
+    return found or 0
 
 
 async def delete_deliveries(connection: Connection, now: datetime, days: int) -> int:

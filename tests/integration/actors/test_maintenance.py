@@ -1,10 +1,14 @@
 """A round of maintenance on a real database: what it makes ahead, and that it drops nothing that a replay needs."""
 
+import asyncio
 from datetime import UTC, datetime
+
+import asyncpg
+import pytest
 
 from agentauri.actors import maintenance
 from agentauri.config import Retention
-from agentauri.store import log, partitions
+from agentauri.store import events, log, partitions
 from agentauri.store.database import Pool
 from tests.support.rows import feedback, insert_events
 from tests.support.triggers import EMA_LOW, make_organization, make_trigger
@@ -33,6 +37,13 @@ async def round_with(pool: Pool, **days: int) -> None:
 async def evaluated(pool: Pool) -> None:
     async with pool.acquire() as connection:
         await connection.execute("UPDATE partitions SET last_seq = $1", await log.head(connection))
+
+
+async def waits_for_lock(pool: Pool, task: "asyncio.Task[None]") -> None:
+    while not task.done():
+        if await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            return
+        await asyncio.sleep(0.01)
 
 
 async def test_p10_months_are_made_ahead_while_a_listener_leads(pool: Pool, database: str) -> None:
@@ -69,6 +80,31 @@ async def test_p10_month_that_a_replay_needs_is_kept(pool: Pool) -> None:
         )  # fmt: skip
     await round_with(pool, events_days=30)
     assert "events_2026_01" not in await months(pool)
+
+
+async def test_p10_rows_that_a_backfill_commits_while_the_drop_waits_are_kept(pool: Pool) -> None:
+    await old_and_new(pool)
+    await evaluated(pool)
+    await round_with(pool)
+    async with pool.acquire() as backfill, pool.acquire() as keeper:
+        backfilled = backfill.transaction()
+        await backfilled.start()
+        await insert_events(backfill, [feedback(2, block_timestamp=OLD)])
+        round_ = asyncio.create_task(maintenance.round_once(keeper, Retention(events_days=30), NOW))
+        await waits_for_lock(pool, round_)
+        await backfilled.commit()
+        await round_
+    assert await pool.fetchval("SELECT count(*) FROM events WHERE block_timestamp = $1", OLD) == 2
+
+
+async def test_p10_making_months_gives_way_to_a_long_reader(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MONTH_LOCK_MS", 100)
+    async with pool.acquire() as reader, reader.transaction():
+        await reader.fetch("SELECT FROM delivery_attempts, events")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await asyncio.wait_for(round_with(pool), timeout=10)
+    await round_with(pool)
+    assert "events_2026_11" in await months(pool)
 
 
 async def test_without_retention_nothing_is_dropped(pool: Pool) -> None:
