@@ -1,19 +1,16 @@
-"""What the tests of the indexer share."""
+"""What the tests of actors stand on beside the stores."""
+
+from collections.abc import AsyncIterator
 
 import pytest
 
-from agentauri.store import events
 from agentauri.store.database import Pool
-from tests.support.indexing import Indexing
+from tests.support.path import Rig
 
 
 @pytest.fixture
-def indexing(database: str, pool: Pool) -> Indexing:
-    return Indexing(database, pool)
-
-
-@pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Parts of so few rows that ranges, and blocks, are cut."""
-    monkeypatch.setattr(events, "MAX_ROWS", 4)
-    return 4
+async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
+    """One evaluator's surroundings; whatever of it still runs at the end is ended."""
+    found = Rig(pool, database, redis_url)
+    yield found
+    await found.crash_all()

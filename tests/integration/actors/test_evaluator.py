@@ -1,7 +1,6 @@
 """An evaluator on real stores: what it enqueues and what state it has, through crashes at every step of its commit."""
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,18 +8,10 @@ import pytest
 from agentauri.actors import tasks
 from agentauri.actors.evaluator import Evaluator
 from agentauri.store import checkpoints, firings, partitions, snapshots
-from agentauri.store.database import Pool
 from tests.support.path import Gone, Rig
 from tests.support.rows import feedback, insert_events
 from tests.support.triggers import BURST, EMA_LOW, LOW_SCORE, end_trigger, make_organization, make_trigger
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    rig = Rig(pool, database, redis_url)
-    yield rig
-    await rig.crash_all()
 
 
 async def scores(rig: Rig, values: list[int], *, start: int = 0, **changes: Any) -> list[Any]:

@@ -126,3 +126,21 @@ async def test_finished_deliveries_past_their_retention_go(pool: Pool) -> None:
             )  # fmt: skip
     await round_with(pool, deliveries_days=90)
     assert [row[0] for row in await pool.fetch("SELECT status FROM deliveries")] == ["pending"]
+
+
+async def test_p19_deliveries_that_an_enabling_missed_are_queued(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        organization = await make_organization(connection)
+        trigger = await make_trigger(connection, organization, [EMA_LOW], actions=2)
+        enabled, disabled = (action.id for action in trigger.actions)
+        await connection.execute("UPDATE trigger_actions SET enabled = false WHERE id = $1", disabled)
+        for action, code in ((enabled, "action_disabled"), (enabled, "no_credits"), (disabled, "action_disabled")):
+            await connection.execute(
+                """INSERT INTO deliveries (id, organization_id, trigger_id, action_id, event_id, event_seq, channel,
+                   destination, lane, status, status_code, context) VALUES (gen_random_uuid(), $1, $2, $3,
+                   gen_random_uuid(), 1, 'rest', 'd', 'l', 'held', $4, '{}')""",
+                organization, trigger.id, action, code,
+            )  # fmt: skip
+    await round_with(pool)
+    rows = await pool.fetch("SELECT action_id, lane, status_code FROM deliveries WHERE status = 'pending'")
+    assert [tuple(row) for row in rows] == [(enabled, "127.0.0.1", None)]
