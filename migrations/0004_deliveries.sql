@@ -36,6 +36,7 @@ CREATE INDEX deliveries_leased ON deliveries (lease_until) WHERE status = 'deliv
 CREATE INDEX deliveries_organization ON deliveries (organization_id, created_at DESC, id DESC);
 CREATE INDEX deliveries_trigger ON deliveries (trigger_id, event_seq);
 CREATE INDEX deliveries_open_action ON deliveries (action_id) WHERE status IN ('pending', 'retrying', 'delivering', 'held');
+CREATE INDEX deliveries_held ON deliveries (action_id) WHERE status = 'held';
 
 CREATE TABLE delivery_attempts (
     delivery_id      uuid        NOT NULL,

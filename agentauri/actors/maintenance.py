@@ -1,4 +1,4 @@
-"""The maintenance loop: months ahead, snapshots and versions pruned, finished rows past their retention deleted.
+"""The maintenance loop: months ahead, snapshots and versions pruned, stranded deliveries released, old rows deleted.
 
 Nothing that a replay could need is ever dropped (protocol P10, P17). A round that fails is logged and comes again.
 """
@@ -36,6 +36,7 @@ async def round_once(connection: Connection, retention: Retention, now: datetime
     await maintenance.prune_versions(connection)
     if retention.events_days:
         await _drop_months(connection, now, retention.events_days)
+    await _drain(maintenance.release_held, connection)
     if retention.deliveries_days:
         await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
     if retention.attempts_days:
@@ -59,6 +60,6 @@ async def _drop_months(connection: Connection, now: datetime, days: int) -> None
 
 
 async def _drain(step: Callable[..., Awaitable[int]], connection: Connection, *arguments: Any) -> None:
-    deleted = maintenance.BATCH_ROWS
-    while deleted == maintenance.BATCH_ROWS:
-        deleted = await step(connection, *arguments)
+    done = maintenance.BATCH_ROWS
+    while done == maintenance.BATCH_ROWS:
+        done = await step(connection, *arguments)

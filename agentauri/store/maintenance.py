@@ -12,7 +12,7 @@ MONTHS_AHEAD = 2
 DROP_LOCK_MS = 2_000
 """A drop waits so long for running queries; longer, and every new query would wait behind it."""
 BATCH_ROWS = 5_000
-"""Rows that one retention statement deletes: short locks, whatever has piled up."""
+"""Rows that one statement deletes or releases: short locks, whatever has piled up."""
 
 FINAL_SQL = """
     SELECT least(
@@ -43,6 +43,15 @@ DELIVERIES_SQL = """
     DELETE FROM deliveries WHERE id IN (
         SELECT id FROM deliveries WHERE status IN ('delivered', 'dead', 'cancelled', 'suppressed')
             AND updated_at < $1 LIMIT $2)"""
+
+RELEASE_SQL = """
+    UPDATE deliveries AS d SET status = 'pending', status_code = NULL, status_reason = NULL, next_attempt_at = now(),
+        updated_at = now(), lane = a.lane, destination = a.destination, channel = a.action_type
+    FROM trigger_actions AS a
+    WHERE a.id = d.action_id AND a.organization_id = d.organization_id AND a.enabled AND d.status = 'held' AND d.id IN (
+        SELECT h.id FROM deliveries AS h JOIN trigger_actions AS b ON b.id = h.action_id
+        WHERE h.status = 'held' AND h.status_code = 'action_disabled' AND b.enabled
+        LIMIT $1 FOR UPDATE OF h SKIP LOCKED)"""
 
 ATTEMPTS_SQL = """
     DELETE FROM delivery_attempts WHERE (delivery_id, number, started_at) IN (
@@ -107,6 +116,15 @@ async def drop_month(connection: Connection, now: datetime, days: int) -> str | 
 async def _last_seq(connection: Connection, month: str) -> int:
     found: int | None = await connection.fetchval(f"SELECT max(seq) FROM {month}")
     return found or 0
+
+
+async def release_held(connection: Connection) -> int:
+    """Queue one batch of what is held though its action is enabled; returns how many.
+
+    A firing that was committed beside the enabling of its action is held, and unseen by the release that came with it.
+    """
+    answer = await connection.execute(RELEASE_SQL, BATCH_ROWS)
+    return int(answer.removeprefix("UPDATE "))
 
 
 async def delete_deliveries(connection: Connection, now: datetime, days: int) -> int:
