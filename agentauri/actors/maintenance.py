@@ -5,7 +5,7 @@ Nothing that a replay could need is ever dropped (protocol P10, P17). A round th
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agentauri import logs
@@ -16,26 +16,35 @@ from agentauri.store.database import AWAY, Connection, Pool
 log = logs.get("maintenance")
 
 ROUND_SECONDS = 60.0
+SILENT = timedelta(days=1)
+"""A chain of which nothing was heard for so long is not watched any more: it keeps no snapshot, version or event."""
+SETTLED = timedelta(minutes=10)
+"""After a pause every chain looks silent, until its indexer has claimed it."""
 
 
 async def run(pool: Pool, retention: Retention) -> None:
     """Rounds for ever."""
+    began = datetime.now(UTC)
     while True:
+        now = datetime.now(UTC)
         try:
             async with pool.acquire() as connection:
-                await round_once(connection, retention, datetime.now(UTC))
+                await round_once(connection, retention, now, settled=now - began >= SETTLED)
         except AWAY as error:
             log.warning("maintenance_failed", error=repr(error), retry_seconds=ROUND_SECONDS)
         await asyncio.sleep(ROUND_SECONDS)
 
 
-async def round_once(connection: Connection, retention: Retention, now: datetime) -> None:
-    """One round; every step is a transaction of its own."""
+async def round_once(connection: Connection, retention: Retention, now: datetime, *, settled: bool = False) -> None:
+    """One round; every step is a transaction of its own. Unless ``settled``, no chain is taken for abandoned."""
     await _ensure_months(connection, now)
-    await snapshots.prune(connection, await maintenance.final_seq(connection))
-    await maintenance.prune_versions(connection)
+    final = await maintenance.final_seq(connection, now - SILENT if settled else None)
+    await snapshots.prune(connection, final)
+    await maintenance.thin_snapshots(connection, final, now)
+    needed = await maintenance.needed_seq(connection, final)
+    await maintenance.prune_versions(connection, needed)
     if retention.events_days:
-        await _drop_months(connection, now, retention.events_days)
+        await _drop_months(connection, needed, now, retention.events_days)
     await _drain(maintenance.release_held, connection)
     if retention.deliveries_days:
         await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
@@ -50,11 +59,11 @@ async def _ensure_months(connection: Connection, now: datetime) -> None:
                 await ensure(connection, month)
 
 
-async def _drop_months(connection: Connection, now: datetime, days: int) -> None:
+async def _drop_months(connection: Connection, needed: int, now: datetime, days: int) -> None:
     month: str | None = ""
     while month is not None:
         async with connection.transaction():
-            month = await maintenance.drop_month(connection, now, days)
+            month = await maintenance.drop_month(connection, needed, now, days)
         if month is not None:
             log.info("month_dropped", table=month, retention_days=days)
 

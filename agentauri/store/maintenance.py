@@ -19,7 +19,19 @@ FINAL_SQL = """
         (SELECT min(last_seq) FROM partitions),
         (SELECT min(e.seq) - 1 FROM chains AS c CROSS JOIN LATERAL (
             SELECT min(seq) AS seq FROM events
-            WHERE chain_id = c.chain_id AND block_number > c.final_block) AS e))"""
+            WHERE chain_id = c.chain_id AND block_number > c.final_block) AS e
+         WHERE $1::timestamptz IS NULL OR c.updated_at >= $1))"""
+
+THIN_SQL = """
+    DELETE FROM trigger_state AS s USING (
+        SELECT partition, last_seq, row_number() OVER (
+            PARTITION BY partition, date_trunc(CASE
+                WHEN created_at >= $2::timestamptz - interval '1 hour' THEN 'minute'
+                WHEN created_at >= $2::timestamptz - interval '1 day' THEN 'hour'
+                ELSE 'day' END, created_at, 'UTC')
+            ORDER BY last_seq DESC) AS place
+        FROM trigger_state WHERE last_seq > $1) AS ranked
+    WHERE s.partition = ranked.partition AND s.last_seq = ranked.last_seq AND ranked.place > 1"""
 
 VERSIONS_SQL = """
     DELETE FROM trigger_versions AS v USING (
@@ -29,9 +41,13 @@ VERSIONS_SQL = """
         OR (v.from_seq = kept.newest AND v.definition IS NULL))"""
 
 NEEDED_SQL = """
-    SELECT least(min(p.last_seq), min(coalesce(s.seq, v.seq, p.last_seq)))
+    SELECT least($1, min(p.last_seq), min(coalesce(s.seq, v.seq, p.last_seq)))
     FROM partitions AS p
-    LEFT JOIN (SELECT partition, min(last_seq) AS seq FROM trigger_state GROUP BY partition) AS s USING (partition)
+    LEFT JOIN (
+        SELECT partition, min(last_seq) AS seq FROM trigger_state AS t
+        WHERE last_seq <= $1 AND NOT EXISTS (
+            SELECT FROM retractions AS r WHERE r.first_retracted_seq <= t.last_seq AND t.last_seq < r.seq)
+        GROUP BY partition) AS s USING (partition)
     LEFT JOIN (SELECT partition, min(from_seq) - 1 AS seq FROM trigger_versions WHERE keeps_state GROUP BY partition)
         AS v USING (partition)"""
 
@@ -70,35 +86,49 @@ async def ensure_attempts_month(connection: Connection, month: datetime) -> None
     await connection.execute("SELECT attempts_ensure_month($1)", month)
 
 
-async def final_seq(connection: Connection) -> int:
-    """No retraction can reach down to this seq, and every partition is past it."""
-    found: int | None = await connection.fetchval(FINAL_SQL)
+async def final_seq(connection: Connection, silent_before: datetime | None = None) -> int:
+    """No retraction can reach down to this seq, and every partition is past it.
+
+    Chains of which nothing was heard since ``silent_before`` are watched no more and do not count; None: all count.
+    """
+    found: int | None = await connection.fetchval(FINAL_SQL, silent_before)
     return found or 0
 
 
-async def prune_versions(connection: Connection) -> int:
-    """Drop versions that end before the oldest snapshot of their partition; returns how many (protocol P7)."""
-    oldest = "SELECT min(coalesce(s.seq, 0)) FROM partitions AS p LEFT JOIN (SELECT partition, min(last_seq) AS seq "
-    oldest += "FROM trigger_state GROUP BY partition) AS s USING (partition)"
-    answer = await connection.execute(VERSIONS_SQL, await connection.fetchval(oldest))
+async def thin_snapshots(connection: Connection, final_seq: int, now: datetime) -> int:
+    """Thin the snapshots that a retraction may still need, when a chain has long not become final; returns how many.
+
+    Of each partition's above ``final_seq``, the newest of every minute stays for an hour, of every hour for a day, of
+    every day for good: replays begin earlier, and the table stays small.
+    """
+    answer = await connection.execute(THIN_SQL, final_seq, now)
     return int(answer.removeprefix("DELETE "))
 
 
-async def needed_seq(connection: Connection) -> int:
-    """No replay from any kept snapshot needs an event at or below this seq (protocol P10)."""
-    found: int = await connection.fetchval(NEEDED_SQL)
+async def needed_seq(connection: Connection, final_seq: int) -> int:
+    """No replay, and none after a retraction, needs an event or an older version below this seq (protocol P7, P10).
+
+    A snapshot above ``final_seq`` may be of no use after a retraction; a partition that has no other is replayed from
+    before its first stateful trigger.
+    """
+    found: int = await connection.fetchval(NEEDED_SQL, final_seq)
     return found
 
 
-async def drop_month(connection: Connection, now: datetime, days: int) -> str | None:
-    """Drop the oldest month of events that is wholly older than ``days`` and needed by no replay; its name, or None.
+async def prune_versions(connection: Connection, needed: int) -> int:
+    """Drop versions that ended at or before ``needed``; returns how many (protocol P7)."""
+    answer = await connection.execute(VERSIONS_SQL, needed)
+    return int(answer.removeprefix("DELETE "))
+
+
+async def drop_month(connection: Connection, needed: int, now: datetime, days: int) -> str | None:
+    """Drop the oldest month of events that is wholly older than ``days`` and not above ``needed``; its name, or None.
 
     Runs in a transaction of its own: it locks the whole table for the moment that a drop takes, and looks again under
     that lock, because a back-fill may have written into the month since.
     """
     oldest_kept = f"events_{now - timedelta(days=days):%Y_%m}"
     months: list[str] = [row[0] for row in await connection.fetch(MONTHS_SQL)]
-    needed = await needed_seq(connection)
     for month in months:
         if month >= oldest_kept:
             return None

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from agentauri.errors import StoreError
 from agentauri.models.page import Retraction, Version
 from agentauri.store.database import Connection
 from agentauri.store.partitions import Owned
@@ -37,10 +38,16 @@ VERSIONS_AT_SQL = """
     JOIN trigger_versions AS v ON v.partition = base.partition AND v.from_seq <= base.seq
     ORDER BY v.trigger_id, v.from_seq DESC"""
 
+LOAD_SQL = """
+    SELECT (SELECT state FROM trigger_state WHERE partition = $1 AND last_seq = $2) AS state,
+        EXISTS (SELECT FROM trigger_versions WHERE partition = $1 AND keeps_state AND from_seq <= $2) AS has_past"""
+
 PRUNE_SQL = """
     WITH floor AS (
-        SELECT partition, max(last_seq) AS seq FROM trigger_state
-        WHERE last_seq < $1 GROUP BY partition)
+        SELECT partition, max(last_seq) AS seq FROM trigger_state AS t
+        WHERE last_seq < $1 AND NOT EXISTS (
+            SELECT FROM retractions AS r WHERE r.first_retracted_seq <= t.last_seq AND t.last_seq < r.seq)
+        GROUP BY partition)
     DELETE FROM trigger_state AS s USING floor AS f WHERE s.partition = f.partition AND s.last_seq < f.seq"""
 
 State = dict[str, Any]
@@ -83,10 +90,17 @@ async def bases(
 
 
 async def load(connection: Connection, partition: int, seq: int) -> State:
-    """The state as of a base: that of the snapshot there; empty where the base is none."""
-    sql = "SELECT state FROM trigger_state WHERE partition = $1 AND last_seq = $2"
-    packed: bytes | None = await connection.fetchval(sql, partition, seq)
-    state: State = {} if packed is None else orjson.loads(zlib.decompress(packed))
+    """The state as of a base: that of the snapshot there; empty where the base is none.
+
+    Raises StoreError when the base was a snapshot, and maintenance has removed it since: another one is to be found.
+    """
+    row = await connection.fetchrow(LOAD_SQL, partition, seq)
+    assert row is not None
+    if row["state"] is None:
+        if row["has_past"]:
+            raise StoreError(f"partition {partition} has no snapshot at {seq} any more; begin again with another base")
+        return {}
+    state: State = orjson.loads(zlib.decompress(row["state"]))
     return state
 
 
@@ -97,6 +111,9 @@ async def versions_at(connection: Connection, bases: Mapping[int, int]) -> list[
 
 
 async def prune(connection: Connection, final_seq: int) -> int:
-    """Drop snapshots that no replay can need: all but the newest below ``final_seq``; returns how many went."""
+    """Drop snapshots that no replay can need; returns how many went.
+
+    What stays is the newest below ``final_seq`` of which nothing was retracted later, and all that are newer.
+    """
     answer = await connection.execute(PRUNE_SQL, final_seq)
     return int(answer.removeprefix("DELETE "))

@@ -1,7 +1,7 @@
 """A round of maintenance on a real database: what it makes ahead, and that it drops nothing that a replay needs."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -9,9 +9,9 @@ import pytest
 from agentauri.actors import maintenance
 from agentauri.config import Retention
 from agentauri.store import events, log, partitions
-from agentauri.store.database import Pool
+from agentauri.store.database import Connection, Pool
 from tests.support.rows import feedback, insert_events
-from tests.support.triggers import EMA_LOW, make_organization, make_trigger
+from tests.support.triggers import EMA_LOW, make_organization, make_trigger, put_version
 
 NOW = datetime(2026, 9, 20, tzinfo=UTC)
 OLD = datetime(2026, 1, 5, tzinfo=UTC)
@@ -105,6 +105,75 @@ async def test_p10_making_months_gives_way_to_a_long_reader(pool: Pool, monkeypa
             await asyncio.wait_for(round_with(pool), timeout=10)
     await round_with(pool)
     assert "events_2026_11" in await months(pool)
+
+
+async def snapshot_everywhere(connection: Connection, *seqs: int) -> None:
+    await connection.execute(
+        """INSERT INTO trigger_state (partition, last_seq, owner_token, state, keys)
+           SELECT partition, seq, 0, '', 0 FROM partitions, unnest($1::bigint[]) AS seq""",
+        seqs,
+    )
+
+
+async def watch(connection: Connection, *, final_block: int) -> None:
+    await connection.execute(
+        """INSERT INTO chains (chain_id, name, block_number, final_block, updated_at) VALUES (31337, 'test', 9, $1, $2)
+           ON CONFLICT (chain_id) DO UPDATE SET final_block = EXCLUDED.final_block""",
+        final_block, NOW,
+    )  # fmt: skip
+
+
+async def test_p07_what_a_retraction_may_need_is_kept_while_all_snapshots_are_above_what_is_final(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        trigger = await make_trigger(connection, await make_organization(connection), [EMA_LOW])
+        await connection.execute("SELECT events_ensure_month($1)", OLD)
+        await insert_events(connection, [feedback(1, block_timestamp=OLD)])
+        await put_version(connection, trigger)
+        await insert_events(connection, [feedback(2, block_timestamp=NOW)])
+        await snapshot_everywhere(connection, await log.head(connection))
+        await watch(connection, final_block=1)
+    await evaluated(pool)
+    await round_with(pool, events_days=30)
+    assert await pool.fetchval("SELECT count(*) FROM trigger_versions") == 2
+    assert "events_2026_01" in await months(pool)
+    async with pool.acquire() as connection:
+        await watch(connection, final_block=2)
+    await round_with(pool, events_days=30)
+    assert await pool.fetchval("SELECT count(*) FROM trigger_versions") == 1
+    assert "events_2026_01" not in await months(pool)
+
+
+async def test_p17_snapshots_above_what_is_final_are_thinned_by_their_age(pool: Pool) -> None:
+    ages = {1: 300_000, 2: 200_000, 3: 199_000, 4: 20_000, 5: 19_000, 6: 620, 7: 610, 8: 70, 9: 50}
+    async with pool.acquire() as connection:
+        (event,) = await insert_events(connection, [feedback(1, block_timestamp=NOW)])
+        await connection.execute("UPDATE events SET seq = 2 WHERE id = $1", event)
+        await watch(connection, final_block=0)
+        await connection.execute("UPDATE partitions SET last_seq = 9")
+        await snapshot_everywhere(connection, *ages)
+        for seq, seconds in ages.items():
+            await connection.execute(
+                "UPDATE trigger_state SET created_at = $2 WHERE last_seq = $1", seq, NOW - timedelta(seconds=seconds)
+            )
+    await round_with(pool)
+    kept = await pool.fetch("SELECT last_seq FROM trigger_state WHERE partition = 7 ORDER BY last_seq")
+    assert [row[0] for row in kept] == [1, 3, 5, 7, 8, 9]
+
+
+async def test_p17_chain_that_is_watched_no_more_keeps_no_snapshots(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await insert_events(connection, [feedback(1, block_timestamp=NOW)])
+        await watch(connection, final_block=0)
+        await connection.execute("UPDATE partitions SET last_seq = 9")
+        later = NOW + maintenance.SILENT + timedelta(hours=1)
+        await snapshot_everywhere(connection, 4, 8)
+        await connection.execute(
+            "UPDATE trigger_state SET created_at = $1::timestamptz + (last_seq - 10) * interval '1 minute'", later
+        )
+        await maintenance.round_once(connection, Retention(), later)
+        assert await connection.fetchval("SELECT count(*) FROM trigger_state") == 2 * 64
+        await maintenance.round_once(connection, Retention(), later, settled=True)
+        assert await connection.fetchval("SELECT count(*) FROM trigger_state") == 64
 
 
 async def test_without_retention_nothing_is_dropped(pool: Pool) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentauri.errors import Fenced
+from agentauri.errors import Fenced, StoreError
 from agentauri.models.page import Retraction
 from agentauri.store import partitions, snapshots
 from agentauri.store.database import Connection, Pool
@@ -69,6 +69,28 @@ async def test_p17_pruning_keeps_one_snapshot_below_what_is_final(pool: Pool) ->
         assert await snapshots.prune(connection, 250) == 1
         kept = await connection.fetch("SELECT last_seq FROM trigger_state ORDER BY last_seq")
         assert [row[0] for row in kept] == [200, 300]
+
+
+async def test_p17_pruning_does_not_count_on_a_snapshot_that_was_retracted_in_part(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        (owned,) = await partitions.take(connection, [4], "me")
+        for seq in (100, 200):
+            await partitions.advance(connection, [owned], seq)
+            owned.last_seq = owned.stored_seq = seq
+            await snapshots.add(connection, owned, {})
+        await connection.execute("SELECT setval('log_seq', 249)")
+        sql = """INSERT INTO retractions (chain_id, fork_block, first_retracted_seq, retracted_count)
+                 VALUES (1, 1, 150, 1) RETURNING seq"""
+        assert await connection.fetchval(sql) == 250
+        assert await snapshots.prune(connection, 260) == 0
+
+
+async def test_p17_snapshot_that_was_removed_is_no_empty_state(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        seq = await _stateful_trigger(connection, 4)
+        assert await snapshots.load(connection, 4, seq - 1) == {}
+        with pytest.raises(StoreError, match="another base"):
+            await snapshots.load(connection, 4, seq)
 
 
 async def _stateful_trigger(connection: Connection, partition: int) -> int:
