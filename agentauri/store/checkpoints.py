@@ -22,8 +22,12 @@ REDIS_AWAY = (RedisError, OSError)
 
 CHUNK_KEYS = 2_000
 """State keys in one command: keeps a single Lua call below a millisecond or two."""
+WRITING_SECONDS = 3_600
+"""What a crash leaves of a generation that was being written goes after this long."""
+KEPT_SECONDS = 30 * 86_400
+"""A checkpoint that nobody adds to goes after this long: no other database, and no other timeline, will remove it."""
 
-ADD_LUA = """
+ADD_LUA = f"""
 local meta = redis.call('HMGET', KEYS[1], 'generation', 'last_seq', 'token')
 if meta[3] and tonumber(meta[3]) > tonumber(ARGV[3]) then return -1 end
 if meta[1] ~= ARGV[1] or meta[2] ~= ARGV[2] or meta[3] ~= ARGV[3] then return 0 end
@@ -31,15 +35,17 @@ local sets = tonumber(ARGV[5])
 for i = 6, 5 + 2 * sets, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 for i = 6 + 2 * sets, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
 redis.call('HSET', KEYS[1], 'last_seq', ARGV[4], 'keys', redis.call('HLEN', KEYS[2]))
+for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, {KEPT_SECONDS}) end
 return 1
 """
 
-SEAL_LUA = """
+SEAL_LUA = f"""
 local meta = redis.call('HMGET', KEYS[1], 'generation', 'token')
 if meta[2] and tonumber(meta[2]) > tonumber(ARGV[3]) then redis.call('UNLINK', KEYS[2]) return -1 end
-if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[4]) then return 0 end
+if redis.call('HLEN', KEYS[2]) ~= tonumber(ARGV[4]) then redis.call('UNLINK', KEYS[2]) return 0 end
 if meta[1] and meta[1] ~= ARGV[1] then redis.call('UNLINK', ARGV[5] .. meta[1]) end
 redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'last_seq', ARGV[2], 'token', ARGV[3], 'keys', ARGV[4])
+for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, {KEPT_SECONDS}) end
 return 1
 """
 
@@ -132,7 +138,10 @@ class Checkpoints:
         items = list(state.items())
         for start in range(0, len(items), CHUNK_KEYS):
             part = [(key, orjson.dumps(value)) for key, value in items[start : start + CHUNK_KEYS]]
-            await self._redis.hset(state_key, items=[one for pair in part for one in pair])
+            async with self._redis.pipeline(transaction=True) as both:
+                both.hset(state_key, items=[one for pair in part for one in pair])
+                both.expire(state_key, WRITING_SECONDS)
+                await both.execute()
         prefix = self._state_key(owned.partition, "")
         answer = await self._seal(
             keys=[self._meta_key(owned.partition), state_key],

@@ -79,6 +79,43 @@ async def test_forgotten_checkpoint_leaves_no_key(redis: Redis) -> None:
     assert await redis.keys() == []
 
 
+async def test_p16_checkpoint_that_nobody_adds_to_goes_in_time(redis: Redis) -> None:
+    mine, owned = Checkpoints(redis, "t"), Owned(3, 1, 10)
+    await mine.write(owned, 10, {"a": 1})
+    keys = await redis.keys()
+    assert [await redis.ttl(key) > module.KEPT_SECONDS - 60 for key in keys] == [True, True]
+    for key in keys:
+        await redis.expire(key, 60)
+    await mine.add(owned, 20, {"b": 2})
+    assert [await redis.ttl(key) > module.KEPT_SECONDS - 60 for key in keys] == [True, True]
+
+
+async def test_p16_generation_that_was_not_finished_goes_soon(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def crash(**_: object) -> None:
+        raise ConnectionError
+
+    mine = Checkpoints(redis, "t")
+    monkeypatch.setattr(mine, "_seal", crash)
+    with pytest.raises(ConnectionError):
+        await mine.write(Owned(3, 1, 10), 10, {"a": 1})
+    (key,) = await redis.keys()
+    assert 0 < await redis.ttl(key) <= module.WRITING_SECONDS
+
+
+async def test_p16_generation_that_lost_keys_while_it_was_written_leaves_none(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, seal = Checkpoints(redis, "t"), redis.register_script(module.SEAL_LUA)
+
+    async def lose(keys: list[str], args: list[str | int]) -> object:
+        await redis.hdel(keys[1], "a")
+        return await seal(keys=keys, args=args)
+
+    monkeypatch.setattr(mine, "_seal", lose)
+    await mine.write(Owned(3, 1, 10), 10, {"a": 1, "b": 2})
+    assert await redis.keys() == []
+
+
 async def test_p16_redis_that_may_evict_is_refused(redis: Redis) -> None:
     await redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
