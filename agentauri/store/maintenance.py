@@ -18,8 +18,8 @@ FINAL_SQL = """
     SELECT least(
         (SELECT min(last_seq) FROM partitions),
         (SELECT min(e.seq) - 1 FROM chains AS c CROSS JOIN LATERAL (
-            SELECT min(seq) AS seq FROM events
-            WHERE chain_id = c.chain_id AND block_number > c.final_block) AS e
+            SELECT min(seq) AS seq FROM (SELECT seq FROM events
+            WHERE chain_id = c.chain_id AND block_number > c.final_block OFFSET 0) AS open) AS e
          WHERE $1::timestamptz IS NULL OR c.updated_at >= $1))"""
 
 THIN_SQL = """

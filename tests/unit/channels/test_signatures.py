@@ -11,18 +11,22 @@ from agentauri.channels.signatures import ed25519_signer, hmac_signer, signed_he
 
 OLD, NEW = ("whsec_" + b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 BODY = '{"type":"trigger.fired","tag":"ü"}'.encode()
-NOW = int(datetime.now(UTC).timestamp())
+
+
+def now() -> int:
+    """At the moment of the test: the library refuses what is five minutes old."""
+    return int(datetime.now(UTC).timestamp())
 
 
 @pytest.mark.parametrize("secret", [OLD, NEW])
 def test_every_live_secret_verifies_while_they_rotate(secret: str) -> None:
-    headers = signed_headers("msg_1", NOW, BODY, [hmac_signer(OLD), hmac_signer(NEW)])
+    headers = signed_headers("msg_1", now(), BODY, [hmac_signer(OLD), hmac_signer(NEW)])
     assert Webhook(secret).verify(BODY, headers) == {"type": "trigger.fired", "tag": "ü"}
 
 
-@pytest.mark.parametrize("change", [{"webhook-id": "msg_2"}, {"webhook-timestamp": str(NOW + 1)}])
+@pytest.mark.parametrize("change", [{"webhook-id": "msg_2"}, {"webhook-timestamp": "1790000000"}])
 def test_changed_header_does_not_verify(change: dict[str, str]) -> None:
-    headers = signed_headers("msg_1", NOW, BODY, [hmac_signer(OLD)]) | change
+    headers = signed_headers("msg_1", now(), BODY, [hmac_signer(OLD)]) | change
     with pytest.raises(WebhookVerificationError):
         Webhook(OLD).verify(BODY, headers)
 
