@@ -152,6 +152,40 @@ class RateLimits(Section):
     """shadow counts without refusing; not set: shadow, in production enforce."""
 
 
+class Telegram(Section):
+    """Telegram's Bot API; read, but no channel of this version sends there yet."""
+
+    api_base: str = "https://api.telegram.org"
+    """Address of the Bot API."""
+    bot_token: SecretStr = SecretStr("")
+    """The deployment's bot."""
+
+
+class Smtp(Section):
+    """Outgoing mail; read, but this version sends none yet."""
+
+    url: SecretStr = SecretStr("")
+    """smtp:// or smtps:// with user and password; empty in development: mails become files in data_dir/mail."""
+
+
+class OAuthProvider(Section):
+    """A provider of social login; read, but this version offers none yet."""
+
+    client_id: str = ""
+    """Empty: not offered."""
+    client_secret: SecretStr = SecretStr("")
+    """The provider's secret for this client."""
+    base_url: str = ""
+    """Another address of the provider, for tests; empty: its own."""
+
+
+class OAuth(Section):
+    """Social login."""
+
+    google: OAuthProvider = OAuthProvider()
+    github: OAuthProvider = OAuthProvider()
+
+
 class Chain(Section):
     """A watched chain; the table [[chains]] may stand several times."""
 
@@ -199,6 +233,9 @@ class Settings(Section):
     log: Log = Log()
     retention: Retention = Retention()
     rate_limits: RateLimits = RateLimits()
+    telegram: Telegram = Telegram()
+    smtp: Smtp = Smtp()
+    oauth: OAuth = OAuth()
     chains: tuple[Chain, ...] = ()
     """Chains to watch."""
 

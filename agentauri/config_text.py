@@ -53,7 +53,7 @@ def example() -> str:
     for table, section in _sections(Settings()):
         lines += [f"# {section.__doc__}", f"[{table}]"]
         for name, field in type(section).model_fields.items():
-            lines += _documented(name, field, (table, name))
+            lines += _documented(name, field, (*table.split("."), name))
     lines += [f"# {Chain.__doc__}", "# [[chains]]"]
     for name, field in Chain.model_fields.items():
         value = CHAIN_EXAMPLE.get(name, "" if field.default is None else field.default)
@@ -85,10 +85,13 @@ def _choices(field: FieldInfo) -> str:
     return _toml(literals[0]) if literals else '""'
 
 
-def _sections(settings: Settings) -> Iterator[tuple[str, BaseModel]]:
-    for name, value in settings:
+def _sections(model: BaseModel, above: str = "") -> Iterator[tuple[str, BaseModel]]:
+    """Every table with settings of its own, by its dotted name."""
+    for name, value in model:
         if isinstance(value, BaseModel):
-            yield name, value
+            if any(True for _ in _values(value)):
+                yield above + name, value
+            yield from _sections(value, f"{above}{name}.")
 
 
 def _values(model: BaseModel) -> Iterator[tuple[str, Any]]:
