@@ -49,7 +49,9 @@ def names(namespace: str = NAMESPACE) -> set[str]:
 
 async def call(handle: "ray.actor.ActorHandle[Any]", method: str, *args: Any, seconds: float = CALL_SECONDS) -> Any:
     """Call and wait at most ``seconds``. Raises RayError or TimeoutError."""
-    return await asyncio.wait_for(getattr(handle, method).remote(*args), seconds)
+    # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the answer.
+    async with asyncio.timeout(seconds):
+        return await getattr(handle, method).remote(*args)
 
 
 def end(handle: "ray.actor.ActorHandle[Any]") -> None:

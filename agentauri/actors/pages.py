@@ -58,17 +58,22 @@ class PageReader:
         """The page that follows ``after``; None at the head of the log."""
         found = self._pages.get(after)
         if found is None or (found.done() and (found.cancelled() or found.exception() or found.result() is None)):
-            found = self._pages[after] = asyncio.ensure_future(self._read(after))
-            while len(self._pages) > KEPT_PAGES:
-                self._pages.popitem(last=False)
+            found = self._begin(after)
         return await asyncio.shield(found)
 
     def read_ahead(self, shared: Shared) -> None:
         """Begin to read the page after ``shared`` when there is one already."""
         following = shared.page.last_seq
         if following < self._heads.seq and following not in self._pages:
-            task = self._pages[following] = asyncio.ensure_future(self._read(following))
-            task.add_done_callback(_heard)
+            self._begin(following).add_done_callback(_heard)
+
+    def _begin(self, after: int) -> "asyncio.Task[Shared | None]":
+        """Begin to read a page, and let go of the one that was begun longest ago."""
+        task = self._pages[after] = asyncio.ensure_future(self._read(after))
+        self._pages.move_to_end(after)
+        while len(self._pages) > KEPT_PAGES:
+            self._pages.popitem(last=False)
+        return task
 
     async def clocks(self, after: int) -> tuple[Clock, ...]:
         """The chains' clocks that hold at ``after`` (protocol P12); read from the database now and then."""

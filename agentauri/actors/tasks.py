@@ -16,6 +16,7 @@ log = logs.get("tasks")
 _alive: set[asyncio.Task[Any]] = set()
 
 EXIT_AFTER_DEAD_TASK = 70
+CANCEL_AGAIN_SECONDS = 1.0
 
 
 def exit_process() -> None:
@@ -48,8 +49,12 @@ def spawn(
 
 
 async def cancel(*tasks: asyncio.Task[Any] | None) -> None:
-    """Cancel tasks and wait until each has ended; what they raised while ending was logged by ``spawn``."""
-    running = [task for task in tasks if task is not None and not task.done()]
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    """Cancel tasks and wait until each has ended; what they raised while ending was logged by ``spawn``.
+
+    One that lost its cancellation on the way (libraries do) is cancelled again.
+    """
+    running = {task for task in tasks if task is not None and not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)

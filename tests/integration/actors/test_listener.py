@@ -7,7 +7,7 @@ import pytest
 
 from agentauri.actors.listener import WAKE_SECONDS, Listener, ListenerSettings
 from agentauri.actors.messages import Away, Progress
-from agentauri.actors.pages import PageReader, Shared
+from agentauri.actors.pages import KEPT_PAGES, PageReader, Shared
 from agentauri.models.page import Page, parse_rows
 from agentauri.store.database import Pool
 from tests.support.rows import feedback, insert_events
@@ -163,3 +163,15 @@ async def test_large_events_make_small_pages(pool: Pool) -> None:
         sizes.append(shared.page.count)
     assert sum(sizes) == 40
     assert reader._rows < 1000
+
+
+async def test_reader_lets_go_of_pages_that_were_served(pool: Pool) -> None:
+    reader = PageReader(pool, 1)
+    reader._rows = 5
+    async with pool.acquire() as connection:
+        await insert_events(connection, [feedback(number, data={"tag2": "x" * 500_000}) for number in range(100)])
+    after, most = 0, 0
+    while (shared := await reader.page(after)) is not None:
+        reader.read_ahead(shared)
+        after, most = shared.page.last_seq, max(most, len(reader._pages))
+    assert most <= KEPT_PAGES
