@@ -133,8 +133,9 @@ class Evaluator:
     async def drain(self) -> None:
         """Finish the batch under way, keep a snapshot of what changed, and close."""
         await self._ready.wait()
-        await tasks.cancel(*self._tasks)
         async with self._lock:
+            # Under the lock: a commit that is cancelled after it took place would leave memory behind the database.
+            await tasks.cancel(*self._tasks)
             self._ready.clear()
             await self._flush()
             for owned in self._owned:

@@ -1,5 +1,6 @@
 """An evaluator on real stores: what it enqueues and what state it has, through crashes at every step of its commit."""
 
+import asyncio
 import random
 from typing import Any
 
@@ -363,3 +364,22 @@ async def test_p14_progress_that_came_to_nothing_is_stored_soon_and_met_again_af
 async def stored_progress(rig: Rig) -> int:
     async with rig.pool.acquire() as connection:
         return min((await partitions.progress(connection)).values())
+
+
+async def test_drain_in_the_middle_of_storing_progress_waits_for_it(rig: Rig) -> None:
+    await three_triggers(rig)
+    evaluator = await rig.start()
+    await rig.serve(evaluator)
+    quiet = {"registry": "identity", "event_type": "Transfer"}
+    async with rig.pool.acquire() as connection:
+        await insert_events(connection, [feedback(number, **quiet) for number in range(5)])
+    await rig.serve(evaluator)
+    storing = asyncio.create_task(evaluator._flush_loop())
+    evaluator._tasks.append(storing)
+    async with rig.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM partitions FOR UPDATE")
+        await eventually(lambda: evaluator._lock.locked())
+        draining = asyncio.create_task(evaluator.drain())
+        await asyncio.sleep(0)
+    await asyncio.wait_for(draining, 10)
+    assert await stored_progress(rig) == await rig.head()
