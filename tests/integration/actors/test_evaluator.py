@@ -370,14 +370,14 @@ async def test_drain_in_the_middle_of_storing_progress_waits_for_it(rig: Rig) ->
     await three_triggers(rig)
     evaluator = await rig.start()
     await rig.serve(evaluator)
+    await tasks.cancel(*evaluator._tasks)
     quiet = {"registry": "identity", "event_type": "Transfer"}
     async with rig.pool.acquire() as connection:
         await insert_events(connection, [feedback(number, **quiet) for number in range(5)])
     await rig.serve(evaluator)
-    storing = asyncio.create_task(evaluator._flush_loop())
-    evaluator._tasks.append(storing)
     async with rig.pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT 1 FROM partitions FOR UPDATE")
+        evaluator._tasks = [asyncio.create_task(evaluator._flush_loop())]
         await eventually(lambda: evaluator._lock.locked())
         draining = asyncio.create_task(evaluator.drain())
         await asyncio.sleep(0)
