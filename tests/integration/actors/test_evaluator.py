@@ -371,7 +371,7 @@ async def test_drain_in_the_middle_of_storing_progress_waits_for_it(rig: Rig) ->
     evaluator = await rig.start()
     await rig.serve(evaluator)
     await tasks.cancel(*evaluator._tasks)
-    quiet = {"registry": "identity", "event_type": "Transfer"}
+    quiet = {"registry": "identity", "event_type": "Transfer", "data": {"score": None}}
     async with rig.pool.acquire() as connection:
         await insert_events(connection, [feedback(number, **quiet) for number in range(5)])
     await rig.serve(evaluator)
