@@ -18,6 +18,7 @@ import pytest
 import redis.asyncio
 
 from agentauri import local
+from agentauri.actors import tasks
 from agentauri.demo import anvil as anvil_module
 from agentauri.demo.anvil import Anvil
 from agentauri.store import database as database_module
@@ -47,6 +48,12 @@ def _outside_any_loop(work: Coroutine[Any, Any, None]) -> None:
 
 def _named(url: str, name: str) -> str:
     return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An actor that gives up ends its process; here that would be the one of all tests, without a word."""
+    monkeypatch.setattr(tasks, "exit_process", lambda: None)
 
 
 @pytest.fixture(scope="session")

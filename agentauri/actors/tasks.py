@@ -25,7 +25,7 @@ def exit_process() -> None:
 
 
 def spawn(
-    work: Coroutine[Any, Any, Any], *, name: str, eternal: bool = False, give_up: Callable[[], None] = exit_process
+    work: Coroutine[Any, Any, Any], *, name: str, eternal: bool = False, give_up: Callable[[], None] | None = None
 ) -> asyncio.Task[Any]:
     """Run ``work`` in the background. ``eternal``: any end but cancellation calls ``give_up`` (ends the process)."""
     task = asyncio.get_running_loop().create_task(work, name=name)
@@ -42,7 +42,7 @@ def spawn(
         elif eternal:
             log.error("eternal_task_ended", task=name)
         if eternal:
-            give_up()
+            (give_up or exit_process)()
 
     task.add_done_callback(ended)
     return task

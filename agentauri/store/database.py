@@ -25,6 +25,7 @@ AWAY = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 """What a query raises when the server is away, too slow (TimeoutError is an OSError), shutting down or demoted, or gave
 up a transaction that waited too long for a lock: nothing happened, and trying again helps."""
