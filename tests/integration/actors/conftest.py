@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from agentauri.store import events
 from agentauri.store.database import Pool
+from tests.support.indexing import Indexing
 from tests.support.path import Rig
 
 
@@ -14,3 +16,16 @@ async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
     found = Rig(pool, database, redis_url)
     yield found
     await found.crash_all()
+
+
+@pytest.fixture
+def indexing(database: str, pool: Pool) -> Indexing:
+    """One chain's indexer and what it is held to."""
+    return Indexing(database, pool)
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Parts of so few rows that ranges, and blocks, are cut."""
+    monkeypatch.setattr(events, "MAX_ROWS", 4)
+    return 4
