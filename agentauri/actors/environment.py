@@ -12,6 +12,7 @@ from pathlib import Path
 
 PORT_SPAN = 100
 """Replica ports of one cluster; each ingress replica takes one."""
+OWN_PORTS = range(20_000, 29_900)
 REPLICA_PORTS = range(30_000, 40_000, PORT_SPAN)
 DRAIN_SECONDS = 1
 """How long Serve keeps a stopping replica for the sake of its proxies; its default of 30 is for many nodes."""
@@ -77,11 +78,15 @@ def keep_token(file: Path) -> Path:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on now, outside the range that systems give to whoever asks for any port.
+
+    From that range somebody's connection could take it before we do, or while we are away.
+    """
+    while True:
+        port = secrets.choice(OWN_PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def _free_span() -> int:
