@@ -12,7 +12,9 @@
     │   ├── NotFound             404
     │   ├── Conflict             409
     │   ├── LimitReached         403
+    │   ├── IdempotencyMismatch  422
     │   ├── AccountLocked        429
+    │   ├── RateLimited          429
     │   └── Unavailable          503
     ├── ChainError
     │   ├── DecodeError          a log does not fit the layout of its topic
@@ -119,6 +121,22 @@ class AccountLocked(RequestError):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message, retry_after)
         self.retry_after = retry_after
+
+
+class RateLimited(RequestError):
+    """Too many requests; ``retry_after`` is in seconds."""
+
+    code, status = "rate_limited", 429
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+
+class IdempotencyMismatch(RequestError):
+    """An Idempotency-Key that came before with another request."""
+
+    code, status = "idempotency_mismatch", 422
 
 
 class Unavailable(RequestError):

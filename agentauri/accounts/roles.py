@@ -10,6 +10,7 @@ from uuid import UUID
 
 from agentauri.errors import Forbidden
 from agentauri.models.ids import OrganizationId, UserId
+from agentauri.models.plan import Plan
 
 
 class Role(StrEnum):
@@ -76,15 +77,35 @@ def scopes_of(role: Role) -> frozenset[Scope]:
 SCOPES = {role: scopes_of(role) for role in Role}
 
 
+class Caller(StrEnum):
+    """What kind of credentials a request came with."""
+
+    USER = "user"
+    KEY = "key"
+    CLIENT = "client"
+
+
+MACHINE_ROLE = Role.ADMIN
+"""Keys and OAuth clients are made by admins and reach as far, within their scopes; what owners do, people do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whom a request acts as: a user in one organization, with a role and scopes there."""
+    """Whom a request acts as, in one organization, with a role and scopes there. ``id`` is the user's, key's, client's.
 
-    user_id: UserId
-    session_id: UUID
+    ``user_id`` and ``session_id`` are set for users alone; ``requests_per_hour`` is a key's own limit.
+    """
+
+    kind: Caller
+    id: UUID
     organization_id: OrganizationId
     role: Role
     scopes: frozenset[Scope]
+    plan: Plan
+    paused: bool = False
+    user_id: UserId | None = None
+    session_id: UUID | None = None
+    requests_per_hour: int | None = None
 
     def require(self, scope: Scope, least: Role | None = None) -> None:
         """Raise Forbidden, naming what is missing, unless scope and role both reach."""
@@ -93,3 +114,20 @@ class Principal:
             raise Forbidden(f"this needs the role {needed} in the organization; yours is {self.role}.")
         if scope not in self.scopes:
             raise Forbidden(f"this needs the scope {scope}, which these credentials do not carry.")
+
+    @property
+    def user(self) -> UserId:
+        """The signed-in user. Raises Forbidden for keys and clients."""
+        if self.user_id is None:
+            raise Forbidden(ONLY_USERS)
+        return self.user_id
+
+    @property
+    def session(self) -> UUID:
+        """The user's session. Raises Forbidden for keys and clients."""
+        if self.session_id is None:
+            raise Forbidden(ONLY_USERS)
+        return self.session_id
+
+
+ONLY_USERS = "this is about a person's account; log in as a user, API keys and OAuth clients have none."

@@ -10,7 +10,7 @@ from typing import Any
 
 from agentauri import logs
 from agentauri.config import Retention
-from agentauri.store import events, maintenance, snapshots
+from agentauri.store import events, idempotency, maintenance, snapshots
 from agentauri.store.database import AWAY, Connection, Pool
 
 log = logs.get("maintenance")
@@ -50,6 +50,7 @@ async def round_once(connection: Connection, retention: Retention, now: datetime
         await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
     if retention.attempts_days:
         await _drain(maintenance.delete_attempts, connection, now, retention.attempts_days)
+    await _drain(idempotency.purge, connection)
 
 
 async def _ensure_months(connection: Connection, now: datetime) -> None:

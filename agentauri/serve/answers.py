@@ -36,6 +36,12 @@ def one(data: Any, status: int = 200) -> Json:
     return Json({"data": data}, status)
 
 
+def secret(answer: Json) -> Json:
+    """Keep an answer that carries a secret out of every cache."""
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 def counted(rows: Sequence[Any], *, total: int, limit: int, offset: int) -> Json:
     """A page of a list whose length is known."""
     more = offset + len(rows) < total

@@ -1,7 +1,7 @@
 """The HTTP application, made by a factory: everything is opened in the ASGI lifespan and closed after it.
 
-The order around a request, outermost first: Frame (id, size, headers, the net), FastAPI's own layers with our
-error handlers, the route with its principal.
+The order around a request, outermost first: Frame (id, headers), CORS, Net (size, unforeseen errors), FastAPI's own
+layers with our error handlers, the route with its principal.
 """
 
 from collections.abc import AsyncIterator
@@ -13,12 +13,13 @@ from fastapi import FastAPI
 from agentauri import __version__
 from agentauri.accounts.passwords import PRODUCTION, Cost
 from agentauri.config import Settings
-from agentauri.serve import API, docs, problems
+from agentauri.serve import API, cross_origin, docs, problems
+from agentauri.serve.api_keys.routes import router as api_keys
 from agentauri.serve.auth.routes import router as auth
 from agentauri.serve.context import open_context, set_context
 from agentauri.serve.deliveries.routes import router as deliveries
 from agentauri.serve.events.routes import router as events
-from agentauri.serve.frame import Frame
+from agentauri.serve.frame import Frame, Net
 from agentauri.serve.openapi import document
 from agentauri.serve.system.routes import router as system
 from agentauri.serve.triggers.routes import router as triggers
@@ -32,6 +33,7 @@ TAGS = [
     {"name": "triggers", "description": "What is watched for, and what then happens."},
     {"name": "events", "description": "What happened on the chains; the same for everybody."},
     {"name": "deliveries", "description": "What your triggers sent, with every attempt."},
+    {"name": "api-keys", "description": "Keys by which programs call this API."},
     {"name": "webhook-secrets", "description": "The secrets that sign your webhooks."},
     {"name": "well-known", "description": "What other programs look for."},
 ]
@@ -60,10 +62,12 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for router in (system, triggers, events, deliveries, webhook_secrets, auth, well_known):
+    for router in (system, triggers, events, deliveries, webhook_secrets, auth, api_keys, well_known):
         app.router.routes.extend(router.routes)  # include_router would cost every request a second matching
     docs.install(app, openapi_url=OPENAPI_URL)
     problems.install(app)
+    app.add_middleware(Net)
+    cross_origin.install(app, settings.http.cors_origins)
     app.add_middleware(Frame, hsts=settings.environment == "production")
 
     def openapi() -> dict[str, Any]:

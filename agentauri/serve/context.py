@@ -12,9 +12,11 @@ from agentauri import logs
 from agentauri.accounts.passwords import Cost, Passwords
 from agentauri.actors.tasks import cancel, spawn
 from agentauri.config import Settings
+from agentauri.serve.access import Access
+from agentauri.serve.csrf import Csrf
+from agentauri.serve.key_uses import KeyUses
 from agentauri.serve.keys import Keys
 from agentauri.serve.peer import Peers
-from agentauri.serve.principal import Access
 from agentauri.serve.system.service import Monitor
 from agentauri.store.database import Pool, open_pool
 from agentauri.store.health import RedisProbe
@@ -38,6 +40,8 @@ class Context:
     passwords: Passwords
     keys: Keys
     access: Access
+    key_uses: KeyUses
+    csrf: Csrf
     peers: Peers
     monitor: Monitor
     searches: asyncio.Semaphore
@@ -46,25 +50,51 @@ class Context:
 @asynccontextmanager
 async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]:
     """Open everything; close it in the opposite order. Raises StartError when the database cannot be reached."""
-    vault = Vault(settings.secret_key.get_secret_value())
+    secret = settings.secret_key.get_secret_value()
+    vault = Vault(secret)
     url = settings.stores.database_url.get_secret_value()
     pool = await open_pool(url, size=POOL_SIZE, name="api", reset=False)
     redis = RedisProbe(settings.stores.redis_url.get_secret_value())
     passwords = Passwords(cost=cost)
     keys = Keys(pool, vault, issuer=settings.public_url)
-    access, peers = Access(pool, keys), Peers(settings.http.trusted_proxies)
+    context = Context(
+        settings=settings,
+        pool=pool,
+        redis=redis,
+        vault=vault,
+        passwords=passwords,
+        keys=keys,
+        access=Access(pool, keys, url),
+        key_uses=KeyUses(pool),
+        csrf=Csrf(secret),
+        peers=Peers(settings.http.trusted_proxies),
+        monitor=Monitor(pool, redis),
+        searches=asyncio.Semaphore(SEARCHES),
+    )
     try:
         await keys.refresh()
-        refreshing = spawn(keys.keep_fresh(), name="signing keys", eternal=True)
-        try:
-            monitor, searches = Monitor(pool, redis), asyncio.Semaphore(SEARCHES)
-            yield Context(settings, pool, redis, vault, passwords, keys, access, peers, monitor, searches)
-        finally:
-            await cancel(refreshing)
+        async with _background(context):
+            yield context
+        await context.key_uses.write()
     finally:
         passwords.close()
         await redis.close()
         await _close(pool)
+
+
+@asynccontextmanager
+async def _background(context: Context) -> AsyncIterator[None]:
+    """What a replica does beside its requests, for ever."""
+    eternal = {
+        "signing keys": context.keys.keep_fresh(),
+        "changes": context.access.changes.listen(),
+        "key uses": context.key_uses.keep_writing(),
+    }
+    running = [spawn(work, name=name, eternal=True) for name, work in eternal.items()]
+    try:
+        yield
+    finally:
+        await cancel(*running)
 
 
 async def _close(pool: Pool) -> None:

@@ -1,7 +1,8 @@
-"""What surrounds every request: its id, its size, the headers of its answer, and the net under all errors.
+"""What surrounds every request: its id and the headers of its answer, its size, and the net under all errors.
 
-A plain ASGI layer, because it runs for each request and Starlette's base class costs more than many routes do.
-Guarantees an ``X-Request-ID``, the security headers and problem+json on every answer that this process gives.
+Plain ASGI layers, because they run for each request and Starlette's base class costs more than many routes do.
+``Frame`` is the outermost: an ``X-Request-ID`` and the security headers on every answer that this process gives, those
+to preflights included. ``Net`` stands inside the layer of CORS, so that its problem+json can be read by pages too.
 """
 
 import re
@@ -10,7 +11,7 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentauri.errors import PayloadTooLarge
-from agentauri.serve.problems import REQUEST_ID, internal, problem
+from agentauri.serve.problems import RATE_HEADERS, REQUEST_ID, internal, problem
 
 MAX_BODY_BYTES = 2**20
 REQUEST_ID_FORM = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -40,45 +41,67 @@ class Frame:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent_id, length = _read_headers(scope)
-        request_id = sent_id or uuid4().hex
+        request_id = _request_id(scope) or uuid4().hex
         scope[REQUEST_ID] = request_id
-        started = False
 
         async def framed_send(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
-                headers = message["headers"] = [*message["headers"], *self._headers]
+                headers = message["headers"] = [*message["headers"], *self._headers, *scope.get(RATE_HEADERS, ())]
                 headers.append((b"x-request-id", request_id.encode()))
                 if not any(name == CSP_NAME for name, _ in headers):
                     headers.append((CSP_NAME, JSON_CSP))
             await send(message)
 
+        await self._app(scope, receive, framed_send)
+
+
+class Net:
+    """Refuses what is too large or cannot be stored, and turns whatever no handler knew into an answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = _body_length(scope)
         refused = _refusal(scope, length)
         if refused is not None:
-            await refused(scope, receive, framed_send)
+            await refused(scope, receive, send)
             return
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
-            await self._app(scope, _limited(receive) if length is None else receive, framed_send)
+            await self._app(scope, _limited(receive) if length is None else receive, watched_send)
         except Exception as error:  # the net: whatever no handler knew
             answer = internal(scope, error)
             if started:
                 raise
-            await answer(scope, receive, framed_send)
+            await answer(scope, receive, send)
 
 
-def _read_headers(scope: Scope) -> tuple[str | None, int | None]:
-    """The usable request id and the declared body length; 0 where there is no body."""
-    request_id, length, chunked = None, 0, False
+def _request_id(scope: Scope) -> str | None:
+    """The id that was sent, if it can be used."""
+    sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return sent.decode() if REQUEST_ID_FORM.fullmatch(sent) else None
+
+
+def _body_length(scope: Scope) -> int | None:
+    """The declared length of the body; 0 where there is none, None where it is told in chunks."""
+    length, chunked = 0, False
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and REQUEST_ID_FORM.fullmatch(value):
-            request_id = value.decode()
-        elif name == b"content-length":
+        if name == b"content-length":
             length = int(value) if value.isdigit() else 0
         elif name == b"transfer-encoding":
             chunked = True
-    return request_id, None if chunked else length
+    return None if chunked else length
 
 
 def _refusal(scope: Scope, length: int | None) -> ASGIApp | None:

@@ -25,6 +25,8 @@ ERROR_CODES = CODES | {
     403: "forbidden",
     409: "conflict",
     415: "unsupported_media_type",
+    422: "idempotency_mismatch",
+    429: "rate_limited",
     500: "internal",
     503: "unavailable",
 }
@@ -36,6 +38,8 @@ EXAMPLES = {
     409: "an account with this e-mail exists; log in, or reset its password.",
     413: "the body is larger than 1 MiB; send less.",
     415: "send the body as JSON with `Content-Type: application/json`.",
+    422: "this Idempotency-Key came before with another request; use a new key for a new request.",
+    429: "1000 requests an hour are used up; try again in 17 seconds.",
     500: "the request failed through no fault of yours; quote the request id when you report it.",
     503: "the database does not answer at this moment; try again in a few seconds.",
 }
@@ -49,6 +53,24 @@ ORGANIZATION = {
     "required": False,
     "description": "The organization to act in; without it the personal one.",
     "schema": {"type": "string", "format": "uuid", "examples": [EXAMPLE_ID]},
+}
+
+
+IDEMPOTENCY = "Idempotency-Key"
+MACHINES_TOO = "bearer"
+SCHEMES = {
+    "api_key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "An API key of an organization; it may do what its permissions say.",
+    },
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "auth-token",
+        "description": "What a login with `cookie: true` sets; requests that change something then need X-CSRF-Token.",
+    },
 }
 
 
@@ -71,6 +93,7 @@ def document(app: FastAPI, *, public_url: str) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= schemas["Problem"].pop("$defs")
+    made["components"].setdefault("securitySchemes", {}).update(SCHEMES)
     for path, item in made["paths"].items():
         for operation in item.values():
             _complete(path, operation)
@@ -85,18 +108,31 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         found = responses.setdefault(str(status), {"description": TITLES[ERROR_CODES[status]]})
         found.setdefault("content", {"application/problem+json": problem_content(status, path)})
     if operation.get("security"):
-        operation.setdefault("parameters", []).append(ORGANIZATION)
+        _complete_security(operation)
         responses["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
     for response in responses.values():
         response.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
+
+
+def _complete_security(operation: dict[str, Any]) -> None:
+    """Every kind of credentials that the operation takes; what is about a person's account takes a person's alone."""
+    ((scheme, scopes),) = operation["security"][0].items()
+    machines = [{"api_key": scopes}] if scheme == MACHINES_TOO else []
+    operation["security"] = [{scheme: scopes}, *machines, {"cookie": scopes}]
+    parameters = operation.setdefault("parameters", [])
+    if machines and not any(one["name"] == "organization_id" for one in parameters):
+        parameters.append(ORGANIZATION)
 
 
 def _errors_of(path: str, operation: dict[str, Any]) -> list[int]:
     found = [500, 503]
     if operation.get("security"):
         found += [400, 401, 403, 404]
-    if operation.get("parameters"):
+    names = {one["name"] for one in operation.get("parameters", [])}
+    if names:
         found += [400]
+    if IDEMPOTENCY in names:
+        found += [409, 422]
     if "{" in path:
         found += [404]
     if "requestBody" in operation:

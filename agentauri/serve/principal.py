@@ -1,83 +1,143 @@
 """Who is calling, found in this one place, and what the route asks of them, enforced by one dependency.
 
-A verified token is asked about in the database at most once per CACHE_SECONDS, organization and replica; so a
-revoked session, a removed member or a disabled user is refused within that time, and the hot path has no query.
+Credentials in the order of preference: an API key (``X-API-Key``, or as bearer), an access token (as bearer, or in the
+cookie ``auth-token``). A user acts in the organization that the path or ``X-Organization-ID`` names; for a resource by
+its id, in the organization that owns it; else in the personal one. Keys and clients act in their own.
 """
 
-import hashlib
-import time
-from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBearer
 from fastapi.params import Security as SecurityParameter
 from fastapi.security.base import SecurityBase
 from fastapi.security.utils import get_authorization_scheme_param
 
-from agentauri.accounts.roles import SCOPES, Principal, Role, Scope
-from agentauri.accounts.tokens import LEEWAY_SECONDS, MAX_TOKEN_LENGTH, NOT_VALID, Claims
-from agentauri.errors import InvalidRequest, NotFound, Unauthenticated
-from agentauri.models.ids import OrganizationId
-from agentauri.serve.keys import Keys
-from agentauri.store import sessions
-from agentauri.store.database import Pool
+from agentauri.accounts.api_keys import MARK, is_allowed
+from agentauri.accounts.roles import ONLY_USERS, SCOPES, Caller, Principal, Role, Scope
+from agentauri.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from agentauri.serve.access import Identity, Machine, Membership, Person
+from agentauri.serve.caller import Client, client_of
+from agentauri.serve.context import Context
+from agentauri.serve.csrf import HEADER as CSRF_HEADER
+from agentauri.serve.csrf import SAFE_METHODS
+from agentauri.store.access import find_owner
 
-CACHE_SECONDS = 0.8
-CACHE_ENTRIES = 10_000
 ORGANIZATION_HEADER = "x-organization-id"
-NO_CREDENTIALS = "send an access token as `Authorization: Bearer …`; POST /api/v1/auth/login gives one."
-BEARER = "An access token from `POST /api/v1/auth/login`; it lives 15 minutes."
-NO_API_KEYS = "this API key is not valid; use an access token from POST /api/v1/auth/login."
+KEY_HEADER = "x-api-key"
+COOKIE = "auth-token"
+NO_CREDENTIALS = (
+    "send an API key as `X-API-Key: aur_…`, or an access token as `Authorization: Bearer …`; "
+    "POST /api/v1/auth/login gives one."
+)
+BEARER = "An access token from `POST /api/v1/auth/login`, which lives 15 minutes; or an API key."
+SESSION = "The access token of a signed-in user, from `POST /api/v1/auth/login`."
 WRONG_ORGANIZATION = "X-Organization-ID must be the id of one of your organizations."
+NO_ORGANIZATION = "you have no such organization; GET /api/v1/auth/me lists yours."
+WRONG_PLACE = "this API key may not be used from this address; its ip_allow does not hold it."
 
 
-class Access:
-    """Turns credentials into principals, with a short memory."""
+class Resource(StrEnum):
+    """What a route's path names; the value is the path parameter."""
 
-    def __init__(self, pool: Pool, keys: Keys) -> None:
-        self._pool, self._keys = pool, keys
-        self._known: dict[tuple[bytes, str], tuple[float, Principal]] = {}
+    ORGANIZATION = "organization_id"
+    TRIGGER = "trigger_id"
+    DELIVERY = "delivery_id"
+    WEBHOOK_SECRET = "secret_id"
+    API_KEY = "key_id"
+    OAUTH_CLIENT = "client_id"
 
-    async def resolve(self, token: str, organization: str) -> Principal:
-        """Whom a token acts as, in that organization ("" is the personal one). Raises Unauthenticated or NotFound."""
-        slot = (hashlib.sha256(token.encode()).digest(), organization)
-        known = self._known.get(slot)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
-        claims = await self._verify(token)
-        principal = await self._look_up(claims, organization)
-        left = claims.expires_at + LEEWAY_SECONDS - time.time()
-        self._known.pop(slot, None)
-        while len(self._known) >= CACHE_ENTRIES:
-            del self._known[next(iter(self._known))]
-        self._known[slot] = (time.monotonic() + min(CACHE_SECONDS, left), principal)
+
+TABLES = {
+    Resource.TRIGGER: "triggers",
+    Resource.DELIVERY: "deliveries",
+    Resource.WEBHOOK_SECRET: "webhook_secrets",
+    Resource.API_KEY: "api_keys",
+    Resource.OAUTH_CLIENT: "oauth_clients",
+}
+
+
+class Require(SecurityBase):
+    """A route's dependency: a principal that has ``scope`` (None: any) and at least the role ``least``.
+
+    ``of``: what the path names, whose organization is acted in. ``people``: keys and clients are refused.
+    """
+
+    def __init__(self, scope: Scope | None, least: Role | None, of: Resource | None, *, people: bool = False) -> None:
+        self.scope, self.least, self.of, self.people = scope, least, of, people
+        self.model = HTTPBearer(bearerFormat="JWT", description=SESSION if people else BEARER)
+        self.scheme_name = "session" if people else "bearer"
+
+    async def __call__(self, request: Request) -> Principal:
+        """The caller. Raises Unauthenticated, Forbidden or NotFound."""
+        context: Context = request.app.state.context
+        client = client_of(request)
+        identity = await _identify(context, request, client)
+        if self.people and not isinstance(identity, Person):
+            raise Forbidden(ONLY_USERS)
+        principal = _principal(identity, await self._membership(context, request, identity))
+        if self.scope is not None:
+            principal.require(self.scope, self.least)
         return principal
 
-    def forget(self) -> None:
-        """Ask the database about every token again."""
-        self._known.clear()
+    async def _membership(self, context: Context, request: Request, identity: Identity) -> Membership:
+        """In which organization this is. Raises NotFound or InvalidRequest."""
+        named = _named(request, self.of)
+        if isinstance(identity, Machine):
+            if named not in (None, identity.membership.organization_id):
+                raise NotFound(NO_ORGANIZATION)
+            return identity.membership
+        if named is None:
+            named = await self._owner(context, request, identity)
+        found = identity.memberships.get(named)
+        if found is None:
+            raise NotFound(NO_ORGANIZATION)
+        return found
 
-    async def _verify(self, token: str) -> Claims:
-        if self._keys.tokens.is_of_unknown_key(token):
-            await self._keys.refresh_for_unknown()
-        return self._keys.tokens.verify(token, datetime.now(UTC))
+    async def _owner(self, context: Context, request: Request, person: Person) -> UUID:
+        """The organization of the path's resource, if the user has several; else the personal one, where it is not."""
+        if self.of is None or len(person.memberships) == 1:
+            return person.personal
+        id_ = _path_id(request, self.of)
+        async with context.pool.acquire() as connection:
+            owner = await find_owner(connection, TABLES[self.of], id_, list(person.memberships))
+        return owner or person.personal
 
-    async def _look_up(self, claims: Claims, organization: str) -> Principal:
-        wanted = _parse_organization(organization)
-        async with self._pool.acquire() as connection:
-            alive, access = await sessions.find_access(
-                connection, session_id=claims.session_id, user_id=claims.user_id, organization_id=wanted
+
+def _principal(identity: Identity, membership: Membership) -> Principal:
+    match identity:
+        case Person():
+            return Principal(
+                kind=Caller.USER,
+                id=identity.user_id,
+                organization_id=membership.organization_id,
+                role=membership.role,
+                scopes=SCOPES[membership.role],
+                plan=membership.plan,
+                paused=membership.paused,
+                user_id=identity.user_id,
+                session_id=identity.session_id,
             )
-        if not alive:
-            raise Unauthenticated(NOT_VALID)
-        if access is None:
-            raise NotFound("you have no such organization; GET /api/v1/auth/me lists yours.")
-        role = Role(access.role)
-        return Principal(claims.user_id, claims.session_id, OrganizationId(access.organization_id), role, SCOPES[role])
+        case Machine():
+            return Principal(
+                kind=identity.kind,
+                id=identity.id,
+                organization_id=membership.organization_id,
+                role=membership.role,
+                scopes=identity.scopes,
+                plan=membership.plan,
+                paused=membership.paused,
+                requests_per_hour=identity.requests_per_hour,
+            )
 
 
-def _parse_organization(text: str) -> UUID | None:
+def _named(request: Request, of: Resource | None) -> UUID | None:
+    """The organization that the path names, or the header does; None: neither."""
+    if of is Resource.ORGANIZATION:
+        return _path_id(request, of)
+    text = request.headers.get(ORGANIZATION_HEADER, "")
     if not text:
         return None
     try:
@@ -86,39 +146,63 @@ def _parse_organization(text: str) -> UUID | None:
         raise InvalidRequest(WRONG_ORGANIZATION, [("/header/X-Organization-ID", WRONG_ORGANIZATION)]) from None
 
 
-def read_token(request: Request) -> str:
-    """The bearer token of a request. Raises Unauthenticated when there is none that could be valid."""
-    if "x-api-key" in request.headers:
-        raise Unauthenticated(NO_API_KEYS)
-    scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
-    if scheme.lower() != "bearer" or not token:
+def _path_id(request: Request, of: Resource) -> UUID:
+    """The id in the path. Raises InvalidRequest, as the route itself would."""
+    text = request.path_params.get(of, "")
+    try:
+        return UUID(text)
+    except ValueError:
+        detail = "should be a valid UUID."
+        raise InvalidRequest(f"/path/{of} {detail}", [(f"/path/{of}", detail)]) from None
+
+
+async def _identify(context: Context, request: Request, client: Client) -> Identity:
+    """Whose credentials a request carries. Raises Unauthenticated, and Forbidden for a cookie without its token."""
+    key, token = request.headers.get(KEY_HEADER), _bearer(request)
+    if key is None and token.startswith(MARK):
+        key = token
+    if key is not None:
+        return await _of_key(context, key, client)
+    if token:
+        return await context.access.of_token(token)
+    cookie = request.cookies.get(COOKIE)
+    if not cookie:
         raise Unauthenticated(NO_CREDENTIALS)
-    if token.startswith("aur_"):
-        raise Unauthenticated(NO_API_KEYS)
-    if len(token) > MAX_TOKEN_LENGTH:
-        raise Unauthenticated(NOT_VALID)
-    return token
+    identity = await context.access.of_token(cookie)
+    if isinstance(identity, Person) and request.method not in SAFE_METHODS:
+        context.csrf.check(identity.session_id, request.headers.get(CSRF_HEADER))
+    return identity
 
 
-class Require(SecurityBase):
-    """A route's dependency: a principal that has ``scope`` (None: any) and at least the role ``least``."""
-
-    def __init__(self, scope: Scope | None, least: Role | None) -> None:
-        self.scope, self.least = scope, least
-        self.model = HTTPBearer(bearerFormat="JWT", description=BEARER)
-        self.scheme_name = "bearer"
-
-    async def __call__(self, request: Request) -> Principal:
-        """The caller. Raises Unauthenticated or Forbidden."""
-        access: Access = request.app.state.context.access
-        token = read_token(request)
-        principal = await access.resolve(token, request.headers.get(ORGANIZATION_HEADER, ""))
-        if self.scope is not None:
-            principal.require(self.scope, self.least)
-        return principal
+def _bearer(request: Request) -> str:
+    scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
+    return token if scheme.lower() == "bearer" else ""
 
 
-def require(scope: Scope | None, least: Role | None = None) -> SecurityParameter:
+async def _of_key(context: Context, key: str, client: Client) -> Identity:
+    identity = await context.access.of_key(key)
+    if isinstance(identity, Machine):
+        if not is_allowed(identity.networks, client.ip):
+            raise Forbidden(WRONG_PLACE)
+        context.key_uses.note(identity.id, client.ip)
+    return identity
+
+
+def require(scope: Scope | None, least: Role | None = None, *, of: Resource | None = None) -> SecurityParameter:
     """What a route annotates its principal with; also how the OpenAPI document learns the scope."""
-    parameter: SecurityParameter = Security(Require(scope, least), scopes=[] if scope is None else [scope.value])
+    parameter: SecurityParameter = Security(Require(scope, least, of), scopes=[] if scope is None else [scope.value])
     return parameter
+
+
+def require_user() -> SecurityParameter:
+    """What a route about a person's account annotates its principal with: a signed-in user."""
+    parameter: SecurityParameter = Security(Require(None, None, None, people=True), scopes=[])
+    return parameter
+
+
+async def _anonymous(request: Request) -> Client:
+    return client_of(request)
+
+
+Anonymous = Annotated[Client, Depends(_anonymous)]
+"""An open route's parameter for its client."""

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from agentauri import logs
-from agentauri.errors import AccountLocked, AgentAuriError, InvalidRequest, RequestError, Unauthenticated
+from agentauri.errors import AccountLocked, AgentAuriError, InvalidRequest, RateLimited, RequestError, Unauthenticated
 from agentauri.models.problems import step
 from agentauri.serve.answers import Json
 from agentauri.store.database import AWAY
@@ -26,6 +26,8 @@ PARAMETER = re.compile(r"\{[^}]+\}")
 TYPE_PREFIX = "urn:agentauri:error:"
 REQUEST_ID = "agentauri.request_id"
 """Where the request's id stands in the ASGI scope."""
+RATE_HEADERS = "agentauri.rate"
+"""Where the headers that tell of rate limits stand in it, once a request was counted."""
 
 TITLES = {
     "invalid_request": "The request is not valid",
@@ -38,6 +40,8 @@ TITLES = {
     "payload_too_large": "The body is too large",
     "unsupported_media_type": "The body is of a kind that is not understood",
     "account_locked": "The account is locked",
+    "rate_limited": "Too many requests",
+    "idempotency_mismatch": "The idempotency key belongs to another request",
     "unavailable": "Not available at this moment",
     "internal": "Something went wrong here",
 }
@@ -95,7 +99,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     headers: dict[str, str] = {}
     if isinstance(refused, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(refused, AccountLocked):
+    if isinstance(refused, AccountLocked | RateLimited):
         headers["Retry-After"] = str(refused.retry_after)
     errors = refused.problems if isinstance(refused, InvalidRequest) else ()
     return problem(

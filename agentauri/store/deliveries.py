@@ -4,10 +4,9 @@ Every statement names the organization. How deliverers take and finish rows: ``c
 how evaluators make them: ``firings.py``.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +15,11 @@ import asyncpg
 from agentauri.errors import Conflict, InvalidRequest, NotFound
 from agentauri.models.action import ActionType
 from agentauri.models.delivery import DeliveryStatus
+from agentauri.store import cursors
 from agentauri.store.database import Connection
 
 SHOWN = """id, organization_id, trigger_id, action_id, event_id, event_seq, type, channel, status, status_code,
     status_reason, attempt_count, next_attempt_at, created_at, updated_at, delivered_at"""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-CURSOR_BYTES = 8 + 16
 
 LIST_SQL = f"""
     SELECT {SHOWN} FROM deliveries
@@ -137,24 +134,6 @@ def _delivery(row: asyncpg.Record) -> Delivery:
     return Delivery(**shown)
 
 
-def encode_cursor(last: Delivery) -> str:
-    """Names the place after ``last`` in a list that goes from new to old."""
-    micros = (last.created_at - EPOCH) // MICROSECOND
-    return urlsafe_b64encode(micros.to_bytes(8, "big", signed=True) + last.id.bytes).decode()
-
-
-def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
-    """The place that a cursor names. Raises InvalidRequest on anything that was not made by ``encode_cursor``."""
-    try:
-        raw = urlsafe_b64decode(cursor.encode())
-        if len(raw) != CURSOR_BYTES:
-            raise ValueError(cursor)
-        return EPOCH + int.from_bytes(raw[:8], "big", signed=True) * MICROSECOND, UUID(bytes=raw[8:])
-    except (ValueError, OverflowError) as error:
-        detail = "this cursor was not given out here; start again without it."
-        raise InvalidRequest(detail, [("/cursor", detail)]) from error
-
-
 async def list_deliveries(
     connection: Connection,
     organization_id: UUID,
@@ -169,12 +148,12 @@ async def list_deliveries(
     limit: int = 20,
 ) -> tuple[list[Delivery], str | None]:
     """A page, the newest first, and the cursor of the next one (None: this is the last). Raises InvalidRequest."""
-    after = decode_cursor(cursor) if cursor else (None, None)
+    after = cursors.decode(cursor) if cursor else (None, None)
     wanted = list(statuses) if statuses else None
     filters = (wanted, trigger_id, action_id, channel, since, until)
     rows = await connection.fetch(LIST_SQL, organization_id, *filters, *after, limit + 1)
     page = [_delivery(row) for row in rows[:limit]]
-    return page, encode_cursor(page[-1]) if len(rows) > limit else None
+    return page, cursors.encode(page[-1].created_at, page[-1].id) if len(rows) > limit else None
 
 
 async def get_delivery(connection: Connection, organization_id: UUID, delivery_id: UUID) -> DeliveryDetail:

@@ -1,4 +1,4 @@
-"""Sessions: one login and the refresh tokens that descend from it, and what a token's bearer may reach now.
+"""Sessions: one login and the refresh tokens that descend from it.
 
 Of a refresh token only the SHA-256 is stored. A user has at most ten live sessions; an eleventh login ends the oldest.
 """
@@ -21,6 +21,7 @@ class Login:
     session_id: UUID
     user_id: UUID
     token_sha256: bytes
+    method: str
     ip: str
     user_agent: str
     expires_at: datetime
@@ -40,21 +41,14 @@ class RefreshToken:
     in_grace: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What a live session reaches: an organization, and the role there."""
-
-    organization_id: UUID
-    role: str
-
-
 async def create_session(connection: Connection, login: Login) -> None:
     """Begin a session with its first refresh token; the oldest beyond ten end. Runs in the caller's transaction."""
     await connection.execute("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", login.user_id)
     await connection.execute(
-        "INSERT INTO sessions (id, user_id, ip, user_agent, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO sessions (id, user_id, method, ip, user_agent, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
         login.session_id,
         login.user_id,
+        login.method,
         login.ip,
         login.user_agent,
         login.expires_at,
@@ -123,23 +117,3 @@ async def revoke(connection: Connection, session_id: UUID, reason: str) -> None:
         session_id,
         reason,
     )
-
-
-async def find_access(
-    connection: Connection, *, session_id: UUID, user_id: UUID, organization_id: UUID | None
-) -> tuple[bool, Access | None]:
-    """Whether the session and its user live, and what they reach in that organization (None: the personal one)."""
-    row = await connection.fetchrow(
-        """SELECT m.organization_id, m.role
-           FROM sessions AS s JOIN users AS u ON u.id = s.user_id
-           LEFT JOIN (members AS m JOIN organizations AS o ON o.id = m.organization_id) ON m.user_id = u.id
-               AND CASE WHEN $3::uuid IS NULL THEN o.personal_of = u.id ELSE o.id = $3 END
-           WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > now()
-               AND u.disabled_at IS NULL""",
-        session_id,
-        user_id,
-        organization_id,
-    )
-    if row is None:
-        return False, None
-    return True, None if row["role"] is None else Access(row["organization_id"], row["role"])

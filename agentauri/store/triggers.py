@@ -130,7 +130,13 @@ async def list_triggers(
 
 
 async def insert_trigger(
-    connection: Connection, *, id: UUID, organization_id: UUID, created_by: UUID, partition: int, fields: TriggerFields
+    connection: Connection,
+    *,
+    id: UUID,
+    organization_id: UUID,
+    created_by: UUID | None,
+    partition: int,
+    fields: TriggerFields,
 ) -> None:
     """Insert the trigger's own row."""
     await connection.execute(

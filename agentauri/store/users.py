@@ -36,18 +36,26 @@ class User:
 
 
 async def create_user(
-    connection: Connection, *, id: UUID, email: str | None, username: str | None, name: str, password_hash: str | None
+    connection: Connection,
+    *,
+    id: UUID,
+    email: str | None,
+    username: str | None,
+    name: str,
+    password_hash: str | None,
+    verified: bool = False,
 ) -> User:
-    """Insert a user. Raises Conflict when the e-mail or the user name is taken."""
+    """Insert a user; ``verified``: the e-mail is known to be theirs. Raises Conflict when it or the name is taken."""
     try:
         row = await connection.fetchrow(
-            f"""INSERT INTO users (id, email, username, name, password_hash) VALUES ($1, $2, $3, $4, $5)
-                RETURNING {COLUMNS}""",
+            f"""INSERT INTO users (id, email, username, name, password_hash, email_verified_at)
+                VALUES ($1, $2, $3, $4, $5, CASE WHEN $6 THEN now() END) RETURNING {COLUMNS}""",
             id,
             email,
             username,
             name,
             password_hash,
+            verified,
         )
     except asyncpg.UniqueViolationError as error:
         raise Conflict(TAKEN.get(error.constraint_name or "", "this account exists already.")) from None

@@ -1,9 +1,8 @@
 """Registering and logging in: each ends in one transaction, and a password is hashed before it begins."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from agentauri import logs
 from agentauri.accounts.emails import parse_email, parse_username
@@ -12,20 +11,30 @@ from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_ref
 from agentauri.errors import Unauthenticated
 from agentauri.models.ids import UserId
 from agentauri.models.problems import Problems
+from agentauri.serve.auth.begin import begin_session, create_account, public
 from agentauri.serve.auth.schemas import LoginBody, RegisterBody
+from agentauri.serve.caller import Client
 from agentauri.serve.context import Context
-from agentauri.store import organizations, sessions, users, webhook_secrets
+from agentauri.store import sessions, users
 from agentauri.store.database import Connection
-from agentauri.store.users import User
 
 log = logs.get("auth")
 NOT_REFRESHED = "the refresh token is not valid, has expired, or was used before; log in again."
 WRONG = "the e-mail, user name or password is wrong."
-MAX_USER_AGENT = 512
 
 
-async def register(context: Context, body: RegisterBody, *, ip: str, user_agent: str) -> dict[str, Any]:
-    """Make user, personal organization, first webhook secret and session. Raises InvalidRequest or Conflict."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A registration that was checked, its password hashed."""
+
+    email: str | None
+    username: str | None
+    name: str
+    password_hash: str
+
+
+async def prepare(context: Context, body: RegisterBody) -> Prepared:
+    """Check a registration and hash its password. Raises InvalidRequest with every problem found."""
     problems = Problems()
     email = problems.check("/email", parse_email, body.email)
     username = None if body.username is None else problems.check("/username", parse_username, body.username)
@@ -33,25 +42,18 @@ async def register(context: Context, body: RegisterBody, *, ip: str, user_agent:
     if weakness is not None:
         problems.add("/password", weakness)
     problems.refuse("the account cannot be made")
-    password_hash = await context.passwords.hash(body.password)
+    return Prepared(email, username, body.name.strip(), await context.passwords.hash(body.password))
 
-    name = body.name.strip()
-    async with context.pool.acquire() as connection, connection.transaction():
-        user = await users.create_user(
-            connection, id=uuid4(), email=email, username=username, name=name, password_hash=password_hash
-        )
-        organization_id = uuid4()
-        title = name or username or str(email).partition("@")[0]
-        await organizations.create_personal(connection, id=organization_id, user_id=user.id, name=title)
-        _, secret = await webhook_secrets.create_secret(
-            connection, context.vault, organization_id=organization_id, created_by=user.id
-        )
-        answer = await _begin_session(context, connection, user, ip=ip, user_agent=user_agent)
+
+async def register(context: Context, connection: Connection, prepared: Prepared, client: Client) -> dict[str, Any]:
+    """Make user, personal organization, first webhook secret and session. Raises Conflict."""
+    user, secret = await create_account(context, connection, client, **asdict(prepared))
+    answer = await begin_session(context, connection, user, client)
     log.info("user_registered", user=str(user.id))
     return {**answer, "webhook_secret": secret}
 
 
-async def login(context: Context, body: LoginBody, *, ip: str, user_agent: str) -> dict[str, Any]:
+async def login(context: Context, body: LoginBody, client: Client) -> dict[str, Any]:
     """Check credentials and begin a session. Raises Unauthenticated, the same whatever is wrong."""
     async with context.pool.acquire() as connection:
         user = await users.find_by_login(
@@ -67,7 +69,7 @@ async def login(context: Context, body: LoginBody, *, ip: str, user_agent: str) 
         renewed = await context.passwords.hash(body.password)
     async with context.pool.acquire() as connection, connection.transaction():
         await users.record_login(connection, user.id, renewed)
-        return await _begin_session(context, connection, user, ip=ip, user_agent=user_agent)
+        return await begin_session(context, connection, user, client)
 
 
 async def refresh(context: Context, token: str) -> dict[str, Any]:
@@ -82,7 +84,7 @@ async def refresh(context: Context, token: str) -> dict[str, Any]:
                 "token": context.keys.tokens.issue(found.user_id, found.session_id, now),
                 "refresh_token": successor,
                 "expires_in": ACCESS_SECONDS,
-                "user": await _public(connection, user),
+                "user": await public(connection, user),
             }
     raise Unauthenticated(NOT_REFRESHED)
 
@@ -113,44 +115,11 @@ async def _succeed(
 async def logout(context: Context, principal: Principal) -> None:
     """End the session of the token that was sent."""
     async with context.pool.acquire() as connection:
-        await sessions.revoke(connection, principal.session_id, "logout")
-    context.access.forget()
+        await sessions.revoke(connection, principal.session, "logout")
+    context.access.forget(f"session:{principal.session}")  # here at once; the other replicas hear of it
 
 
 async def me(context: Context, user_id: UserId) -> dict[str, Any]:
     """The user and the organizations. Raises NotFound."""
     async with context.pool.acquire() as connection:
-        return await _public(connection, await users.get_user(connection, user_id))
-
-
-async def _begin_session(
-    context: Context, connection: Connection, user: User, *, ip: str, user_agent: str
-) -> dict[str, Any]:
-    now, session_id = datetime.now(UTC), uuid4()
-    refresh_token, token_sha256 = make_refresh_token()
-    agent = user_agent[:MAX_USER_AGENT]
-    await sessions.create_session(
-        connection,
-        sessions.Login(session_id, user.id, token_sha256, ip, agent, now + REFRESH_LIFETIME),
-    )
-    return {
-        "token": context.keys.tokens.issue(user.id, session_id, now),
-        "refresh_token": refresh_token,
-        "expires_in": ACCESS_SECONDS,
-        "user": await _public(connection, user),
-    }
-
-
-async def _public(connection: Connection, user: User) -> dict[str, Any]:
-    memberships = await organizations.list_memberships(connection, user.id)
-    return {
-        "id": user.id,
-        "email": user.email,
-        "email_verified": user.email_verified_at is not None,
-        "username": user.username,
-        "name": user.name,
-        "created_at": user.created_at,
-        "updated_at": user.updated_at,
-        "last_login_at": user.last_login_at,
-        "organizations": [asdict(membership) for membership in memberships],
-    }
+        return await public(connection, await users.get_user(connection, user_id))

@@ -11,12 +11,13 @@ from agentauri.serve import API
 from agentauri.serve.answers import continued, one
 from agentauri.serve.context import In
 from agentauri.serve.deliveries import schemas
-from agentauri.serve.principal import require
+from agentauri.serve.principal import Resource, require
 from agentauri.serve.schemas import DEFAULT_LIMIT, Cursor, Id, Limit, Since, Until
 from agentauri.store import deliveries
 
 router = APIRouter(prefix=f"{API}/deliveries", tags=["deliveries"])
 Reader = Annotated[Principal, require(Scope.DELIVERIES_READ)]
+ReaderOf = Annotated[Principal, require(Scope.DELIVERIES_READ, of=Resource.DELIVERY)]
 
 
 @router.get("", operation_id="list_deliveries", response_model=schemas.DeliveryList)
@@ -50,7 +51,7 @@ async def list_deliveries(
 
 
 @router.get("/{delivery_id}", operation_id="get_delivery", response_model=schemas.DeliveryAnswer)
-async def get_delivery(context: In, principal: Reader, delivery_id: Id) -> Response:
+async def get_delivery(context: In, principal: ReaderOf, delivery_id: Id) -> Response:
     """One delivery with what it is made from and every attempt."""
     async with context.pool.acquire() as connection:
         found = await deliveries.get_delivery(connection, principal.organization_id, delivery_id)

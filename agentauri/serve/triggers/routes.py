@@ -9,7 +9,8 @@ from agentauri.accounts.roles import Principal, Scope
 from agentauri.serve import API
 from agentauri.serve.answers import counted, nothing, one
 from agentauri.serve.context import In
-from agentauri.serve.principal import require
+from agentauri.serve.once import Once
+from agentauri.serve.principal import Resource, require
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
 from agentauri.serve.triggers import service
@@ -23,11 +24,14 @@ from agentauri.serve.triggers.schemas import (
     TriggerChange,
     TriggerList,
 )
+from agentauri.store.database import Connection
 from agentauri.store.triggers import Filter
 
 router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"], route_class=Route)
 Reader = Annotated[Principal, require(Scope.TRIGGERS_READ)]
 Writer = Annotated[Principal, require(Scope.TRIGGERS_WRITE)]
+ReaderOf = Annotated[Principal, require(Scope.TRIGGERS_READ, of=Resource.TRIGGER)]
+WriterOf = Annotated[Principal, require(Scope.TRIGGERS_WRITE, of=Resource.TRIGGER)]
 
 
 @router.get("", operation_id="list_triggers", response_model=TriggerList)
@@ -48,19 +52,23 @@ async def list_triggers(
 
 
 @router.post("", operation_id="create_trigger", status_code=201, response_model=TriggerAnswer)
-async def create_trigger(context: In, principal: Writer, body: TriggerBody) -> Response:
+async def create_trigger(context: In, principal: Writer, once: Once, body: TriggerBody) -> Response:
     """Create a trigger with its conditions and actions; it meets the events that come after it."""
-    return one(await service.create(context, principal, body.sent()), 201)
+
+    async def work(connection: Connection) -> Response:
+        return one(await service.create(context, connection, principal, body.sent()), 201)
+
+    return await once.perform(principal, work)
 
 
 @router.get("/{trigger_id}", operation_id="get_trigger", response_model=TriggerAnswer)
-async def get_trigger(context: In, principal: Reader, trigger_id: Id) -> Response:
+async def get_trigger(context: In, principal: ReaderOf, trigger_id: Id) -> Response:
     """One trigger with its conditions and actions."""
     return one(await service.get(context, principal, trigger_id))
 
 
 @router.patch("/{trigger_id}", operation_id="change_trigger", response_model=TriggerAnswer)
-async def change_trigger(context: In, principal: Writer, trigger_id: Id, body: TriggerChange) -> Response:
+async def change_trigger(context: In, principal: WriterOf, trigger_id: Id, body: TriggerChange) -> Response:
     """Change the fields that are sent; lists of conditions and actions are replaced whole.
 
     A condition sent with its id keeps its state where only its threshold changes; an action sent with its id keeps
@@ -70,19 +78,19 @@ async def change_trigger(context: In, principal: Writer, trigger_id: Id, body: T
 
 
 @router.delete("/{trigger_id}", operation_id="delete_trigger", status_code=204, response_class=Response)
-async def delete_trigger(context: In, principal: Writer, trigger_id: Id) -> Response:
+async def delete_trigger(context: In, principal: WriterOf, trigger_id: Id) -> Response:
     """Delete a trigger and cancel its undelivered deliveries."""
     await service.delete(context, principal, trigger_id)
     return nothing()
 
 
 @router.post("/{trigger_id}/enable", operation_id="enable_trigger", response_model=TriggerAnswer)
-async def enable_trigger(context: In, principal: Writer, trigger_id: Id) -> Response:
+async def enable_trigger(context: In, principal: WriterOf, trigger_id: Id) -> Response:
     """Switch a trigger on; its state starts afresh."""
     return one(await service.set_enabled(context, principal, trigger_id, True))
 
 
 @router.post("/{trigger_id}/disable", operation_id="disable_trigger", response_model=TriggerAnswer)
-async def disable_trigger(context: In, principal: Writer, trigger_id: Id) -> Response:
+async def disable_trigger(context: In, principal: WriterOf, trigger_id: Id) -> Response:
     """Switch a trigger off; deliveries that wait are still sent."""
     return one(await service.set_enabled(context, principal, trigger_id, False))

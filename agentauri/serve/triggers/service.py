@@ -20,24 +20,25 @@ from agentauri.store.triggers import Trigger
 FIELDS = ("name", "description", "chain_id", "registry", "enabled", "match_all", "fire", "cooldown_seconds")
 
 
-async def create(context: Context, principal: Principal, sent: dict[str, Any]) -> dict[str, Any]:
+async def create(
+    context: Context, connection: Connection, principal: Principal, sent: dict[str, Any]
+) -> dict[str, Any]:
     """Store a trigger with its parts. Raises InvalidRequest with every problem found."""
     fields = validate_trigger({**sent, "conditions": [_without_id(one) for one in sent.get("conditions", [])]})
     organization_id, id_ = principal.organization_id, uuid4()
     plan = plan_actions(context.vault, organization_id, sent.get("actions", []), [])
-    async with context.pool.acquire() as connection, connection.transaction():
-        await triggers.insert_trigger(
-            connection,
-            id=id_,
-            organization_id=organization_id,
-            created_by=principal.user_id,
-            partition=partition_of(id_),
-            fields=fields,
-        )
-        await triggers.insert_conditions(connection, organization_id, id_, _wire(fields))
-        await triggers.put_actions(connection, organization_id, id_, plan.rows)
-        stored = await triggers.get_trigger(connection, organization_id, id_)
-        await _write_version(connection, stored, fields)
+    await triggers.insert_trigger(
+        connection,
+        id=id_,
+        organization_id=organization_id,
+        created_by=principal.user_id,
+        partition=partition_of(id_),
+        fields=fields,
+    )
+    await triggers.insert_conditions(connection, organization_id, id_, _wire(fields))
+    await triggers.put_actions(connection, organization_id, id_, plan.rows)
+    stored = await triggers.get_trigger(connection, organization_id, id_)
+    await _write_version(connection, stored, fields)
     return public(stored)
 
 

@@ -8,17 +8,21 @@ from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.serve import API
-from agentauri.serve.answers import counted, nothing, one
+from agentauri.serve.answers import counted, nothing, one, secret
+from agentauri.serve.caller import actor_of
 from agentauri.serve.context import In
+from agentauri.serve.once import Once
 from agentauri.serve.openapi import errors
-from agentauri.serve.principal import require
+from agentauri.serve.principal import Anonymous, Resource, require
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
 from agentauri.serve.webhook_secrets.schemas import NewWebhookSecretAnswer, WebhookSecretList
-from agentauri.store import webhook_secrets
+from agentauri.store import audit, webhook_secrets
+from agentauri.store.database import Connection
 
 router = APIRouter(prefix=f"{API}/webhook-secrets", tags=["webhook-secrets"])
 Reader = Annotated[Principal, require(Scope.ORGANIZATION_READ)]
 Admin = Annotated[Principal, require(Scope.ORGANIZATION_WRITE)]
+AdminOf = Annotated[Principal, require(Scope.ORGANIZATION_WRITE, of=Resource.WEBHOOK_SECRET)]
 
 
 @router.get("", operation_id="list_webhook_secrets", response_model=WebhookSecretList)
@@ -34,18 +38,26 @@ async def list_webhook_secrets(
 
 
 @router.post("", operation_id="create_webhook_secret", status_code=201, response_model=NewWebhookSecretAnswer)
-async def create_webhook_secret(context: In, principal: Admin) -> Response:
+async def create_webhook_secret(context: In, principal: Admin, client: Anonymous, once: Once) -> Response:
     """Add a secret. Its text is in this answer and nowhere else afterwards."""
-    async with context.pool.acquire() as connection, connection.transaction():
+
+    async def work(connection: Connection) -> Response:
         made, text = await webhook_secrets.create_secret(
             connection,
             context.vault,
             organization_id=principal.organization_id,
             created_by=principal.user_id,
         )
-    answer = one({**asdict(made), "secret": text}, 201)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+        await audit.record(
+            connection,
+            actor_of(principal, client),
+            "webhook_secret.created",
+            organization_id=principal.organization_id,
+            target=f"webhook_secret:{made.id}",
+        )
+        return secret(one({**asdict(made), "secret": text}, 201))
+
+    return await once.perform(principal, work)
 
 
 @router.delete(
@@ -55,8 +67,15 @@ async def create_webhook_secret(context: In, principal: Admin) -> Response:
     response_class=Response,
     responses=errors(409),
 )
-async def delete_webhook_secret(context: In, principal: Admin, secret_id: Id) -> Response:
+async def delete_webhook_secret(context: In, principal: AdminOf, client: Anonymous, secret_id: Id) -> Response:
     """Delete a secret; webhooks are no longer signed with it from now on. The last one stays."""
     async with context.pool.acquire() as connection, connection.transaction():
         await webhook_secrets.delete_secret(connection, principal.organization_id, secret_id)
+        await audit.record(
+            connection,
+            actor_of(principal, client),
+            "webhook_secret.deleted",
+            organization_id=principal.organization_id,
+            target=f"webhook_secret:{secret_id}",
+        )
     return nothing()

@@ -1,4 +1,4 @@
-"""The real application over its real stores, called in process."""
+"""The real application over its real stores, called in process; every answer is held against the OpenAPI document."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from agentauri.accounts.passwords import Cost
 from agentauri.config import Settings
 from agentauri.serve.app import create_app
+from tests.support.openapi import CheckedTransport, Contract
 
 CHEAP = Cost(memory_kib=64, iterations=1)
 PASSWORD = "correct-horse-battery-staple"
@@ -57,11 +58,14 @@ def settings_for(database: str, redis_url: str, **more: Any) -> Settings:
     return Settings.model_validate({"environment": "test", "secret_key": SECRET_KEY, "stores": stores, **more})
 
 
+CONTRACT = Contract(create_app(settings_for("postgresql://x", "redis://x")).openapi())
+
+
 @pytest.fixture
 async def api(database: str, redis_url: str) -> AsyncIterator[Api]:
     """The application, started."""
     app = create_app(settings_for(database, redis_url), cost=CHEAP)
-    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    transport = CheckedTransport(httpx2.ASGITransport(app, raise_app_exceptions=False), CONTRACT)
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=transport, base_url="http://test") as client,

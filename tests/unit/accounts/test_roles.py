@@ -4,14 +4,15 @@ from uuid import uuid4
 
 import pytest
 
-from agentauri.accounts.roles import LEAST_ROLE, SCOPES, Principal, Role, Scope
+from agentauri.accounts.roles import LEAST_ROLE, SCOPES, Caller, Principal, Role, Scope
 from agentauri.errors import Forbidden
-from agentauri.models.ids import OrganizationId, UserId
+from agentauri.models.ids import OrganizationId
+from agentauri.models.plan import Plan
 
 
 def principal(role: Role, scopes: frozenset[Scope] | None = None) -> Principal:
     granted = SCOPES[role] if scopes is None else scopes
-    return Principal(UserId(uuid4()), uuid4(), OrganizationId(uuid4()), role, granted)
+    return Principal(Caller.USER, uuid4(), OrganizationId(uuid4()), role, granted, Plan.FREE)
 
 
 def test_every_scope_has_a_least_role_and_roles_only_add() -> None:
@@ -42,3 +43,9 @@ def test_a_role_reaches_what_the_table_says(role: Role, scope: Scope, least: Rol
 def test_scopes_narrow_what_a_role_may() -> None:
     with pytest.raises(Forbidden, match="triggers:write"):
         principal(Role.OWNER, frozenset({Scope.TRIGGERS_READ})).require(Scope.TRIGGERS_WRITE)
+
+
+def test_keys_and_clients_have_no_account() -> None:
+    for name in ("user", "session"):
+        with pytest.raises(Forbidden, match="person"):
+            getattr(principal(Role.ADMIN), name)

@@ -1,0 +1,86 @@
+"""API keys: how they look, so that a mistyped or invented one is refused without asking anybody.
+
+``aur_live_`` or ``aur_test_``, 32 base62 characters (190 bits), and 6 more that are the CRC-32 of all before them.
+Of a key only its SHA-256 is stored: with so many random bits a slow hash would protect nothing further. The checksum
+is no secret; it keeps wrong keys away from the database, and lets scanners of published code recognise lost ones.
+"""
+
+import hashlib
+import re
+import secrets
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+RANDOM_LENGTH = 32
+CHECKSUM_LENGTH = 6
+SHOWN_LENGTH = 4
+"""Characters behind the environment by which people tell keys apart; 166 secret bits remain."""
+FORM = re.compile(rf"aur_(?:live|test)_[0-9A-Za-z]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
+MARK = "aur_"
+MAX_NETWORKS = 50
+
+
+class Environment(StrEnum):
+    """What a key is meant for; told by its look, so that a test key in production is noticed."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made: its text, shown once, and what is stored of it."""
+
+    text: str
+    prefix: str
+    sha256: bytes
+
+
+def make_key(environment: Environment) -> NewKey:
+    """A new random key."""
+    head = f"{MARK}{environment}_" + "".join(secrets.choice(BASE62) for _ in range(RANDOM_LENGTH))
+    text = head + checksum(head)
+    return NewKey(text, text[: len(f"{MARK}{environment}_") + SHOWN_LENGTH], key_hash(text))
+
+
+def checksum(head: str) -> str:
+    """The CRC-32 of ``head`` as six base62 digits."""
+    number, digits = zlib.crc32(head.encode()), ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(BASE62))
+        digits = BASE62[digit] + digits
+    return digits
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether ``text`` could be a key: form and checksum."""
+    return FORM.fullmatch(text) is not None and text[-CHECKSUM_LENGTH:] == checksum(text[:-CHECKSUM_LENGTH])
+
+
+def key_hash(text: str) -> bytes:
+    """What is stored of a key."""
+    return hashlib.sha256(text.encode()).digest()
+
+
+def parse_network(raw: object) -> str:
+    """An address or network of an allow list in its one spelling. Raises ValueError with a sentence."""
+    try:
+        return str(ip_network(str(raw).strip(), strict=False))
+    except ValueError:
+        raise ValueError("must be an IP address or a network such as 203.0.113.0/24 or 2001:db8::/32.") from None
+
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+def is_allowed(networks: Networks, address: str) -> bool:
+    """Whether a key with this allow list may be used from ``address``; an empty list allows all.
+
+    An address that nobody vouches for ("") is on no list.
+    """
+    if not networks:
+        return True
+    return bool(address) and any(ip_address(address) in network for network in networks)

@@ -1,0 +1,103 @@
+"""Making, changing, rotating and revoking API keys; each writes what it did into the audit log, in its transaction.
+
+Nobody makes a key that may do more than the one who makes it.
+"""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from agentauri.accounts.api_keys import Environment, make_key
+from agentauri.accounts.roles import Principal, Scope
+from agentauri.errors import Forbidden, InvalidRequest
+from agentauri.serve.api_keys.schemas import ApiKeyBody, ApiKeyChange
+from agentauri.serve.caller import Client, actor_of
+from agentauri.store import api_keys, audit
+from agentauri.store.database import Connection
+
+SECONDS_AN_HOUR = 3600
+PAST = "must lie in the future."
+
+
+async def create(connection: Connection, principal: Principal, client: Client, body: ApiKeyBody) -> dict[str, Any]:
+    """A new key with its text. Raises Forbidden or InvalidRequest."""
+    _check_scopes(principal, body.permissions)
+    _check_expiry(body.expires_at)
+    made = make_key(body.environment)
+    new = api_keys.NewApiKey(
+        name=body.name,
+        environment=body.environment,
+        prefix=made.prefix,
+        sha256=made.sha256,
+        permissions=body.permissions,
+        ip_allow=body.ip_allow,
+        requests_per_hour=body.requests_per_hour,
+        expires_at=body.expires_at,
+    )
+    key = await api_keys.create_key(
+        connection, organization_id=principal.organization_id, created_by=principal.user_id, new=new
+    )
+    await _note(connection, principal, client, "created", key.id, {"name": key.name, "permissions": key.permissions})
+    return {**asdict(key), "key": made.text}
+
+
+async def change(
+    connection: Connection, principal: Principal, client: Client, id_: UUID, body: ApiKeyChange
+) -> dict[str, Any]:
+    """Change the fields that were sent. Raises NotFound, Conflict, Forbidden or InvalidRequest."""
+    changes = body.model_dump(exclude_unset=True)
+    _check_scopes(principal, changes.get("permissions", ()))
+    _check_expiry(changes.get("expires_at"))
+    key = await api_keys.change_key(connection, principal.organization_id, id_, changes)
+    await _note(connection, principal, client, "changed", id_, {"fields": sorted(changes)})
+    return asdict(key)
+
+
+async def rotate(
+    connection: Connection, principal: Principal, client: Client, id_: UUID, grace_hours: float
+) -> dict[str, Any]:
+    """Give a key a new text. Raises NotFound or Conflict, and Forbidden where the key may do more than the caller."""
+    old = await api_keys.get_key(connection, principal.organization_id, id_)
+    _check_scopes(principal, [Scope(one) for one in old.permissions])
+    made = make_key(Environment(old.environment))
+    key = await api_keys.rotate_key(
+        connection,
+        principal.organization_id,
+        id_,
+        prefix=made.prefix,
+        sha256=made.sha256,
+        grace_seconds=round(grace_hours * SECONDS_AN_HOUR),
+    )
+    await _note(connection, principal, client, "rotated", id_, {"grace_hours": grace_hours})
+    return {**asdict(key), "key": made.text}
+
+
+async def revoke(connection: Connection, principal: Principal, client: Client, id_: UUID, reason: str | None) -> None:
+    """Revoke a key; once is enough. Raises NotFound."""
+    if await api_keys.revoke_key(connection, principal.organization_id, id_, reason):
+        await _note(connection, principal, client, "revoked", id_, {"reason": reason})
+
+
+def _check_scopes(principal: Principal, wanted: list[Scope] | tuple[()]) -> None:
+    beyond = sorted(set(wanted) - principal.scopes)
+    if beyond:
+        raise Forbidden(f"a key cannot be given more than you may do yourself: {', '.join(beyond)}.")
+
+
+def _check_expiry(moment: datetime | None) -> None:
+    if moment is not None and moment <= datetime.now(UTC):
+        raise InvalidRequest(f"/expires_at {PAST}", [("/expires_at", PAST)])
+
+
+async def _note(
+    connection: Connection, principal: Principal, client: Client, verb: str, id_: UUID, details: dict[str, Any]
+) -> None:
+    await audit.record(
+        connection,
+        actor_of(principal, client),
+        f"api_key.{verb}",
+        organization_id=principal.organization_id,
+        target=f"api_key:{id_}",
+        details=details,
+    )

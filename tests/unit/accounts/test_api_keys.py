@@ -1,0 +1,50 @@
+"""API keys: their form tells typing mistakes apart from keys, and an allow list is what it says."""
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentauri.accounts.api_keys import BASE62, Environment, is_allowed, is_well_formed, make_key, parse_network
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_new_key_has_the_form_of_keys_and_says_its_environment(environment: Environment) -> None:
+    made = make_key(environment)
+    assert is_well_formed(made.text)
+    assert made.text.startswith(f"aur_{environment}_")
+    assert made.text.startswith(made.prefix)
+    assert len(made.sha256) == 32
+    assert make_key(environment).text != made.text
+
+
+@given(st.integers(0, 46), st.sampled_from(BASE62))
+def test_one_wrong_character_is_noticed(place: int, character: str) -> None:
+    text = make_key(Environment.LIVE).text
+    changed = text[:place] + character + text[place + 1 :]
+    assert is_well_formed(changed) == (changed == text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "aur_live_", "aurr_" + "x" * 43, "aur_live_" + "é" * 38, "aur_live_" + "0" * 38 + "\n"]
+)
+def test_other_texts_are_no_keys(text: str) -> None:
+    assert not is_well_formed(text)
+
+
+def test_address_or_network_comes_back_in_its_one_spelling() -> None:
+    assert parse_network(" 203.0.113.7/24 ") == "203.0.113.0/24"
+    assert parse_network("2001:DB8::1") == "2001:db8::1/128"
+    for wrong in ("", "300.1.1.1", "10.0.0.0/40", "example.com"):
+        with pytest.raises(ValueError, match="IP address"):
+            parse_network(wrong)
+
+
+def test_empty_list_allows_all_and_a_list_only_its_own() -> None:
+    networks = (ip_network("203.0.113.0/24"),)
+    assert is_allowed((), "")
+    assert is_allowed(networks, "203.0.113.9")
+    assert not is_allowed(networks, "203.0.114.9")
+    assert not is_allowed(networks, "2001:db8::1")
+    assert not is_allowed(networks, "")
