@@ -26,9 +26,7 @@ def test_one_wrong_character_is_noticed(place: int, character: str) -> None:
     assert is_well_formed(changed) == (changed == text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "aur_live_", "aurr_" + "x" * 43, "aur_live_" + "é" * 38, "aur_live_" + "0" * 38 + "\n"]
-)
+@pytest.mark.parametrize("text", ["", "aur_live_", "aurr_" + "x" * 43, "aur_live_" + "0" * 38 + "\n"])
 def test_other_texts_are_no_keys(text: str) -> None:
     assert not is_well_formed(text)
 
