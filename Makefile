@@ -43,6 +43,7 @@ check: .venv/.installed
 	$(BIN)/lint-imports
 	$(BIN)/squawk --config .squawk.toml migrations/*.sql
 	$(BIN)/python tools/lengths.py
+	$(BIN)/python tools/tenants.py
 	$(BIN)/python tools/exemptions.py
 
 # The tests that kill processes, alone.

@@ -5,6 +5,8 @@ work them off. One event in a hundred matches one of 10 000 triggers. The queue 
 the definitions and the table say, computed by SQL without the engine, or the bench fails.
 """
 
+# all organizations: a bench has one
+
 import asyncio
 import time
 from typing import Any

@@ -12,12 +12,14 @@ from agentauri.store.database import Connection
 CHANNEL = "access_changed"
 """Rung by triggers of the tables that these statements read (migration 0005)."""
 
+# all organizations: this is how it is found out which ones are a caller's
 SESSION_SQL = """
     SELECT m.organization_id, m.role, o.plan, o.paused_at IS NOT NULL AS paused, o.personal_of = u.id AS personal
     FROM sessions AS s JOIN users AS u ON u.id = s.user_id
     JOIN members AS m ON m.user_id = u.id JOIN organizations AS o ON o.id = m.organization_id
     WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL"""
 
+# all organizations: as above
 KEY_SQL = """
     SELECT k.id, k.organization_id, k.permissions, o.plan, o.paused_at IS NOT NULL AS paused, k.ip_allow,
         k.requests_per_hour, least(k.expires_at, CASE WHEN k.sha256 <> $1 THEN k.previous_until END) AS expires_at
@@ -25,6 +27,7 @@ KEY_SQL = """
     WHERE (k.sha256 = $1 OR k.previous_sha256 = $1 AND k.previous_until > now())
         AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())"""
 
+# all organizations: as above
 CLIENT_SQL = """
     SELECT c.id, c.organization_id, c.permissions, o.plan, o.paused_at IS NOT NULL AS paused
     FROM oauth_clients AS c JOIN organizations AS o ON o.id = c.organization_id

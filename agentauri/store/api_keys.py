@@ -19,6 +19,7 @@ LIVE = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"
 CHANGEABLE = ("name", "permissions", "ip_allow", "requests_per_hour", "expires_at")
 GONE = "this API key does not exist."
 
+# all organizations: a replica writes down the uses of whatever keys it met, by their ids
 USES_SQL = """
     UPDATE api_keys AS k SET use_count = k.use_count + u.uses, last_used_at = greatest(k.last_used_at, u.used_at),
         last_used_ip = u.ip
@@ -126,15 +127,19 @@ async def list_keys(
     connection: Connection, organization_id: UUID, *, live: bool | None, limit: int, offset: int
 ) -> tuple[list[ApiKey], int]:
     """A page of an organization's keys, the newest first, and how many there are. ``live``: only such, or others."""
-    condition = f"organization_id = $1 AND ($2::boolean IS NULL OR ({LIVE}) = $2)"
     rows = await connection.fetch(
-        f"SELECT {COLUMNS} FROM api_keys WHERE {condition} ORDER BY created_at DESC, id LIMIT $3 OFFSET $4",
+        f"""SELECT {COLUMNS} FROM api_keys WHERE organization_id = $1 AND ($2::boolean IS NULL OR ({LIVE}) = $2)
+            ORDER BY created_at DESC, id LIMIT $3 OFFSET $4""",
         organization_id,
         live,
         limit,
         offset,
     )
-    total = await connection.fetchval(f"SELECT count(*) FROM api_keys WHERE {condition}", organization_id, live)
+    total = await connection.fetchval(
+        f"SELECT count(*) FROM api_keys WHERE organization_id = $1 AND ($2::boolean IS NULL OR ({LIVE}) = $2)",
+        organization_id,
+        live,
+    )
     return [ApiKey(*row) for row in rows], total
 
 

@@ -4,6 +4,8 @@ A result counts only with the lease under which it was obtained; a success alway
 either way. Everything of a batch is one transaction of the caller.
 """
 
+# all organizations: a deliverer records what it sent, whoever it was for; a lease token names the row
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
+
 from agentauri.store import cursors
 from agentauri.store.database import Connection
 
@@ -77,28 +79,37 @@ async def list_of_organization(
     connection: Connection, organization_id: UUID, *, cursor: str | None, limit: int
 ) -> tuple[list[Entry], str | None]:
     """A page of an organization's entries, the newest first, and the cursor of the next. Raises InvalidRequest."""
-    return await _page(connection, "organization_id", organization_id, cursor, limit)
+    before, below = (None, None) if cursor is None else cursors.decode(cursor)
+    rows = await connection.fetch(
+        f"""SELECT {COLUMNS} FROM audit_log
+            WHERE organization_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+            ORDER BY created_at DESC, id DESC LIMIT $4""",
+        organization_id,
+        before,
+        below,
+        limit + 1,
+    )
+    return _page(rows, limit)
 
 
 async def list_of_user(
     connection: Connection, user_id: UUID, *, cursor: str | None, limit: int
 ) -> tuple[list[Entry], str | None]:
     """A page of the entries that concern a user, the newest first. Raises InvalidRequest."""
-    return await _page(connection, "user_id", user_id, cursor, limit)
-
-
-async def _page(
-    connection: Connection, column: str, id: UUID, cursor: str | None, limit: int
-) -> tuple[list[Entry], str | None]:
     before, below = (None, None) if cursor is None else cursors.decode(cursor)
+    # all organizations: a person's own doings, wherever they were done
     rows = await connection.fetch(
         f"""SELECT {COLUMNS} FROM audit_log
-            WHERE {column} = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+            WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
             ORDER BY created_at DESC, id DESC LIMIT $4""",
-        id,
+        user_id,
         before,
         below,
         limit + 1,
     )
+    return _page(rows, limit)
+
+
+def _page(rows: list[asyncpg.Record], limit: int) -> tuple[list[Entry], str | None]:
     found = [Entry(*row) for row in rows[:limit]]
     return found, cursors.encode(found[-1].created_at, found[-1].id) if len(rows) > limit else None

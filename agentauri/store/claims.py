@@ -6,6 +6,8 @@ their leases end, with an attempt spent. Claims and attempts are committed async
 with the server repeats attempts, and loses none.
 """
 
+# all organizations: a deliverer takes what is due in its lanes, whoever it is for
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

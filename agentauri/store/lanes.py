@@ -4,6 +4,8 @@ A lane has one owner at a time; a new one waits for its release or its end, by t
 lease again, so an owner that has lost a lane without knowing it takes nothing more.
 """
 
+# all organizations: a lane is a host, whoever sends there
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID

@@ -4,6 +4,8 @@ A reader that has seen seq n has seen everything below n, because seq order is c
 is a range of seqs and a cursor is one integer. Pages are bounded in rows and bytes. Nothing here writes.
 """
 
+# all organizations: an evaluator gets the versions of everybody's triggers
+
 from dataclasses import dataclass
 
 from agentauri.errors import StoreError

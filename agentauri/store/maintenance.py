@@ -3,6 +3,8 @@
 Each function is one short transaction's worth; the caller decides when.
 """
 
+# all organizations: retention is the deployment's
+
 from datetime import UTC, datetime, timedelta
 
 from agentauri.store import events

@@ -33,6 +33,7 @@ async def create_personal(connection: Connection, *, id: UUID, user_id: UUID, na
 
 async def list_memberships(connection: Connection, user_id: UUID) -> list[Membership]:
     """The organizations of a user, the personal one first."""
+    # all organizations: of this user
     rows = await connection.fetch(
         f"""SELECT {COLUMNS} FROM members AS m JOIN organizations AS o ON o.id = m.organization_id
             WHERE m.user_id = $1 ORDER BY o.personal_of IS NULL, o.created_at, o.id""",

@@ -4,6 +4,8 @@ A snapshot is one row, so it is one batch boundary and one transaction by itself
 that holds contributions of events retracted later is never loaded past that retraction.
 """
 
+# all organizations: state is kept by partition, not by organization
+
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any

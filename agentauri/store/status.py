@@ -4,6 +4,8 @@ Read by ``agentauri status``, the health routes and the Supervisor. Answers what
 about them.
 """
 
+# all organizations: the operator sees counts of the whole deployment
+
 from dataclasses import dataclass
 
 from agentauri.store import log
