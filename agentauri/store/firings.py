@@ -4,7 +4,7 @@ Rows are inserted in the order of their ids, so that two
 writers cannot deadlock, and only for actions that still exist; a row that exists is left alone.
 """
 
-# all organizations: an evaluator writes for all triggers of its partitions; a row takes its organization from its action or trigger
+# all organizations: an evaluator writes for all triggers of its partitions; rows take the organization of their action
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
