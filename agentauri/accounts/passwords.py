@@ -77,7 +77,11 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """The encoded Argon2id hash. Raises Unavailable when the line is too long."""
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self.hash_now(password))
+
+    def hash_now(self, password: str) -> str:
+        """``hash`` in the calling thread, for who has no event loop."""
+        return self._hasher.hash(password)
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether ``password`` is the one behind ``stored``; None takes as long and is never true."""

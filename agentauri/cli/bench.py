@@ -19,6 +19,7 @@ class Bench(StrEnum):
     PATH = "path"
     BACKFILL = "backfill"
     LATENCY = "latency"
+    API = "api"
 
 
 def bench(which: Bench, *, as_json: bool) -> bool:

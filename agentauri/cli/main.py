@@ -152,7 +152,7 @@ def doctor(config: ConfigFile = None) -> None:
 
 @app.command()
 def bench(
-    which: Annotated[str, typer.Argument(help="engine, path, backfill or latency.", metavar="BENCH")],
+    which: Annotated[str, typer.Argument(help="engine, path, backfill, latency or api.", metavar="BENCH")],
     json: AsJson = False,
 ) -> None:
     """Measure the service on this machine, with data of its own; status 1 when a bar is missed."""
