@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, model_validator
 
 from agentauri import config_sources
+from agentauri.config_rates import RateLimits
+from agentauri.config_section import Section
 from agentauri.errors import ConfigError
 
 FILE = Path("agentauri.toml")
@@ -51,12 +53,6 @@ HttpUrl = Annotated[str, _check_url("http", "https")]
 RpcUrl = Annotated[str, _check_url("http", "https", "ws", "wss")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Address = Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40})?$")]
-
-
-class Section(BaseModel):
-    """A table of the file: frozen, and strict about unknown keys. The text under a field is its documentation."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Http(Section):
@@ -143,13 +139,6 @@ class Retention(Section):
     """Days that attempts of deliveries are kept; 0: for ever."""
     audit_days: int = Field(365, ge=0)
     """Days that the audit log is kept; 0: for ever."""
-
-
-class RateLimits(Section):
-    """Requests an hour."""
-
-    mode: Literal["shadow", "enforce"] | None = None
-    """shadow counts without refusing; not set: shadow, in production enforce."""
 
 
 class Telegram(Section):

@@ -112,3 +112,9 @@ evaluation_errors = Metric("counter", "evaluation_errors_total", "Triggers that 
 deliveries = Metric("counter", "deliveries_total", "Attempts recorded, by outcome", ("channel", "outcome"))
 attempt_seconds = Metric("histogram", "attempt_seconds", "One attempt of a delivery", ("channel", "outcome"))
 queue_depth = Metric("gauge", "queue_depth", "Rows of deliveries by status", ("status",))
+rate_decisions = Metric(
+    "counter", "rate_decisions_total", "Requests counted against rate limits, by outcome", ("policy", "outcome")
+)
+rate_fallbacks = Metric(
+    "counter", "rate_fallbacks_total", "Requests that were counted, or refused, without Redis", ("policy",)
+)
