@@ -7,6 +7,7 @@ decides and counts the same, and refuses nothing.
 
 import hmac
 import time
+from collections import Counter
 from typing import Literal
 
 from starlette.types import Scope
@@ -18,16 +19,21 @@ from agentauri.config import Settings
 from agentauri.errors import RateLimited, Unavailable
 from agentauri.models.plan import Plan
 from agentauri.models.rate import Decision
-from agentauri.store.rate_limits import REDIS_AWAY, RateLimits
+from agentauri.store.rate_limits import RateLimits
+from agentauri.store.script_line import REDIS_AWAY
 
 log = logs.get("api")
 RATE = "agentauri.rate"
 """Where the headers of the answer stand in the ASGI scope."""
 MONITORING_HEADER = b"x-monitoring-token"
-PATIENCE_SECONDS = 0.1
-"""How long a request waits for Redis."""
+PATIENCE_SECONDS = 0.25
+"""How long a request waits for Redis: long enough for a busy machine, whose answers would else be thrown away."""
+GUARDED_PATIENCE_SECONDS = 1.0
+"""How long one does that would be refused without it."""
 AWAY_SECONDS = 1.0
 """How long Redis is not asked after it failed: one request a second finds out whether it is back."""
+GATHER_SECONDS = 1.0
+"""Counts for the metrics gather so long: a Ray metric takes 15 microseconds, a third of a decision."""
 REFUSED = "too many requests; try again in {} seconds. The RateLimit headers tell what is left."
 CLOSED = "attempts cannot be counted at this moment, so none is let through; try again in a few seconds."
 
@@ -45,6 +51,9 @@ class Limiter:
         self._enforces = mode == "enforce"
         self._token = monitoring_token.encode()
         self._away_until = 0.0
+        self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._fallbacks: Counter[str] = Counter()
+        self._gather_until = 0.0
 
     @classmethod
     def of(cls, settings: Settings, store: RateLimits) -> "Limiter":
@@ -56,7 +65,8 @@ class Limiter:
         return cls(Limits(plans, addresses), store, mode=settings.rate_limit_mode(), monitoring_token=token)
 
     async def close(self) -> None:
-        """Close the connections to Redis."""
+        """Close the connection to Redis."""
+        self.report()
         await self._store.close()
 
     async def admit(self, scope: Scope, demand: Demand) -> None:
@@ -65,30 +75,53 @@ class Limiter:
         Raises RateLimited, or for guarded routes Unavailable, in enforce mode.
         """
         if self._token and self._is_monitoring(scope):
-            metrics.rate_decisions(policy=demand.policy, outcome="exempt")
+            self._note(demand, "exempt")
             return
         decision = await self._decide(demand)
         scope[RATE] = headers(decision)
         if decision.admitted:
-            metrics.rate_decisions(policy=demand.policy, outcome="admitted")
+            self._note(demand, "admitted")
         elif self._enforces:
-            metrics.rate_decisions(policy=demand.policy, outcome="refused")
+            self._note(demand, "refused")
             seconds = decision.retry_after()
             raise RateLimited(REFUSED.format(seconds), seconds)
         else:
-            metrics.rate_decisions(policy=demand.policy, outcome="shadowed")
+            self._note(demand, "shadowed")
+
+    def report(self) -> None:
+        """Hand what has gathered to the metrics."""
+        for (policy, outcome), count in self._outcomes.items():
+            metrics.rate_decisions(count, policy=policy, outcome=outcome)
+        for policy, count in self._fallbacks.items():
+            metrics.rate_fallbacks(count, policy=policy)
+        self._outcomes.clear()
+        self._fallbacks.clear()
+
+    def _note(self, demand: Demand, outcome: str) -> None:
+        self._outcomes[demand.policy, outcome] += 1
+        if time.monotonic() >= self._gather_until:
+            self._gather_until = time.monotonic() + GATHER_SECONDS
+            self.report()
 
     async def _decide(self, demand: Demand) -> Decision:
-        if time.monotonic() >= self._away_until:
+        closes = self._enforces and demand.policy.is_guarded
+        if closes or time.monotonic() >= self._away_until:
+            patience = GUARDED_PATIENCE_SECONDS if closes else PATIENCE_SECONDS
             try:
-                return await self._store.decide(demand.buckets, slot=demand.slot, seconds=PATIENCE_SECONDS)
+                return await self._store.decide(demand.buckets, slot=demand.slot, seconds=patience)
             except REDIS_AWAY as error:
-                self._away_until = time.monotonic() + AWAY_SECONDS
-                log.warning("rate_limits_without_redis", error=repr(error))
-        metrics.rate_fallbacks(policy=demand.policy)
-        if self._enforces and demand.policy.is_guarded:
+                self._step_aside(error)
+        self._fallbacks[demand.policy] += 1
+        if closes:
+            self._note(demand, "closed")
             raise Unavailable(CLOSED)
         return self._meter.decide(demand.buckets, time.time_ns() // 1_000)
+
+    def _step_aside(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now >= self._away_until:  # of those that failed together, one speaks
+            log.warning("rate_limits_without_redis", error=repr(error))
+        self._away_until = now + AWAY_SECONDS
 
     def _is_monitoring(self, scope: Scope) -> bool:
         sent = [value for name, value in scope["headers"] if name == MONITORING_HEADER]

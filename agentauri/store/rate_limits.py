@@ -5,22 +5,10 @@ that of ``models/rate.py`` in whole numbers below 2**53, on Redis's own clock, w
 steps back stands still. A key lives as long as it can matter: until its window has wholly passed.
 """
 
-import asyncio
 from collections.abc import Sequence
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
 from agentauri.models.rate import Bucket, Decision, Standing, Usage
-
-REDIS_AWAY = (RedisError, OSError)
-"""What ``decide`` raises when Redis is away, refuses or hangs (a TimeoutError is an OSError)."""
-
-CONNECTIONS = 8
-"""Of one replica; a decision takes a fraction of a millisecond."""
-CONNECT_SECONDS = 0.25
+from agentauri.store.script_line import Part, ScriptLine, open_line
 
 DECIDE_LUA = """
 local now, states, refused, answer = tonumber(ARGV[1]), {}, 0, {}
@@ -56,19 +44,22 @@ for i, s in ipairs(states) do
     s.count, s.debt = s.count + s.cost, s.debt + s.cost * s.refill
     redis.call('SET', KEYS[i], struct.pack('<ddddd', now, s.start, s.count, s.before, s.debt), 'PX', s.left)
   end
-  answer[3 * i], answer[3 * i + 1], answer[3 * i + 2] = s.count, s.before, s.debt
+  answer[i] = string.format(' %.0f %.0f %.0f', s.count, s.before, s.debt)
 end
-answer[1], answer[2] = refused, ms
-return answer
+return string.format('%d %.0f', refused, ms) .. table.concat(answer)
 """
 
 
 class RateLimits:
     """The buckets of one deployment. ``prefix`` tells deployments that share a Redis apart."""
 
-    def __init__(self, redis: "Redis", prefix: str) -> None:
-        self._redis, self._prefix = redis, prefix
-        self._script = redis.register_script(DECIDE_LUA)
+    def __init__(self, line: ScriptLine, prefix: str) -> None:
+        self._line, self._prefix = line, prefix
+
+    @classmethod
+    def open(cls, url: str, prefix: str) -> "RateLimits":
+        """Those in the Redis at ``url``; it connects at the first decision."""
+        return cls(open_line(url, DECIDE_LUA), prefix)
 
     async def decide(self, buckets: Sequence[Bucket], *, slot: str, seconds: float, now: int | None = None) -> Decision:
         """Decide about one request within ``seconds``. Raises REDIS_AWAY.
@@ -77,29 +68,16 @@ class RateLimits:
         the same one always. ``now`` (microseconds since 1970) is for tests; without it Redis's clock counts.
         """
         tag = f"{{{self._prefix}:rate:{slot}}}:"
-        keys = [tag + bucket.subject for bucket in buckets]
-        arguments: list[str | int] = ["" if now is None else now]
-        for _, *numbers in buckets:
-            arguments += numbers
-        async with asyncio.timeout(seconds):
-            refused, at, *usages = await self._script(keys=keys, args=arguments)
+        arguments: list[Part] = ["" if now is None else now]
+        for bucket in buckets:
+            arguments += bucket[1:]
+        answer = await self._line.run([tag + bucket.subject for bucket in buckets], arguments, seconds)
+        refused, at, *usages = map(int, answer.split())
         standings = tuple(
             Standing(bucket, Usage(*usages[3 * place : 3 * place + 3]), at) for place, bucket in enumerate(buckets)
         )
         return Decision(refused == 0, standings)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
-
-
-def connect(url: str) -> "Redis":
-    """A client for ``RateLimits``: few connections, and no second try, which would outlast the request's patience."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=CONNECTIONS,
-        timeout=CONNECT_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return Redis.from_pool(pool)
+        """Close the connection."""
+        await self._line.close()

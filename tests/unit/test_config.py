@@ -123,6 +123,13 @@ def test_production_refuses_unsafe_value(change: dict[str, str], told: str) -> N
         loaded(SAFE | change)
 
 
+@pytest.mark.parametrize("token", ["short", "ä" * 16])
+def test_monitoring_token_that_can_be_guessed_or_not_be_sent_is_refused(token: str) -> None:
+    with pytest.raises(ConfigError, match=r"MONITORING_TOKEN\): has to have 16 ASCII") as refused:
+        loaded({"AGENTAURI_RATE_LIMITS__MONITORING_TOKEN": token})
+    assert token not in str(refused.value)
+
+
 def test_secret_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
     environment = {"AGENTAURI_DATA_DIR": str(tmp_path / "data")}
     first, second = (config.load(environment=environment).secret_key.get_secret_value() for _ in range(2))

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from agentauri.accounts.meter import Meter
 from agentauri.models.rate import Bucket, Decision
-from agentauri.store.rate_limits import RateLimits, connect
+from agentauri.store.checkpoints import connect
+from agentauri.store.rate_limits import RateLimits
 
 HOUR, MINUTE = 3_600_000, 60_000
 NOW = 1_800_000_000_000_000
@@ -27,8 +28,10 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def limits(redis: Redis) -> RateLimits:
-    return RateLimits(redis, "agentauri:t")
+async def limits(redis_url: str) -> AsyncIterator[RateLimits]:
+    opened = RateLimits.open(redis_url, "agentauri:t")
+    yield opened
+    await opened.close()
 
 
 def bucket(subject: str = "ip:a", limit: int = 60, burst: int = 20, cost: int = 1) -> Bucket:
@@ -76,7 +79,7 @@ async def test_refused_request_takes_nothing_of_any_bucket(limits: RateLimits) -
 
 
 async def test_exactly_the_burst_of_100_at_once_is_let_through(limits: RateLimits, redis_url: str) -> None:
-    other = RateLimits(connect(redis_url), "agentauri:t")
+    other = RateLimits.open(redis_url, "agentauri:t")
     answers = await asyncio.gather(*(ask(one, bucket(burst=37), now=NOW) for _ in range(50) for one in (limits, other)))
     await other.close()
     assert sum(answer.admitted for answer in answers) == 37
