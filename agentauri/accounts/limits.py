@@ -34,12 +34,11 @@ DIGEST_BYTES = 16
 
 
 class Policy(StrEnum):
-    """Why a limit applies; the label of its metric."""
+    """Why a limit applies; the label of its metric. CREDENTIALS: an address whose tokens or keys were wrong."""
 
     ANONYMOUS = "anonymous"
     ORGANIZATION = "organization"
     KEY = "key"
-    AGENT = "agent"
     CREDENTIALS = "credentials"
     LOGIN = "login"
     REGISTRATION = "registration"
@@ -55,7 +54,8 @@ class Policy(StrEnum):
         return self not in OPEN
 
 
-OPEN = frozenset({Policy.ANONYMOUS, Policy.ORGANIZATION, Policy.KEY, Policy.AGENT})
+OPEN = frozenset({Policy.ANONYMOUS, Policy.ORGANIZATION, Policy.KEY, Policy.CREDENTIALS})
+"""Requests that go on while Redis is away; among them those whose wrong credentials are refused in any case."""
 
 PER_ACCOUNT = {
     Policy.LOGIN: 20,

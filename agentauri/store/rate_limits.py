@@ -48,6 +48,7 @@ for i, s in ipairs(states) do
 end
 return string.format('%d %.0f', refused, ms) .. table.concat(answer)
 """
+"""Whoever changes what is stored gives the keys another name: old and new replicas run side by side for a while."""
 
 
 class RateLimits:

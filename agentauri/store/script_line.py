@@ -28,6 +28,7 @@ IDLE_SECONDS = 15.0
 """A connection that was silent for longer is replaced: on its death in the meantime the first caller would fail."""
 BATCH = 128
 MAX_WAITING = 4_096
+CLOSED = "the connection to Redis was closed"
 
 Part = str | bytes | int
 
@@ -65,12 +66,14 @@ class ScriptLine:
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait([self._worker])
+            self._worker = None
+        self._fail([], RedisConnectionError(CLOSED))  # a worker that had not begun has left them
         await self._drop()
 
     async def _work(self) -> None:
         """Exchange batches until nobody waits."""
         batch: list[_Call] = []
-        reason: BaseException = RedisConnectionError("the connection to Redis was closed")
+        reason: BaseException = RedisConnectionError(CLOSED)
         try:
             while self._waiting:
                 connection = await self._connected()
@@ -84,10 +87,14 @@ class ScriptLine:
             reason = error
         finally:
             self._worker = None
-            left, self._waiting = [*batch, *self._waiting], []
-            for call in left:
-                if not call.answer.done():
-                    call.answer.set_exception(reason)
+            self._fail(batch, reason)
+
+    def _fail(self, batch: list[_Call], reason: BaseException) -> None:
+        """Let ``batch`` and all who wait go without an answer, but for those who have one."""
+        left, self._waiting = [*batch, *self._waiting], []
+        for call in left:
+            if not call.answer.done():
+                call.answer.set_exception(reason)
 
     async def _exchange(self, connection: Connection, batch: list[_Call]) -> None:
         packed = connection.pack_commands([("EVALSHA", self._sha, *call.command) for call in batch])

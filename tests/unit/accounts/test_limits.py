@@ -73,5 +73,5 @@ def test_burst_admits_one_request_of_any_cost() -> None:
     assert Quota.of(5).bucket("a", 10).burst == 10
 
 
-def test_guarded_policies_are_all_but_those_of_plain_requests() -> None:
-    assert {policy for policy in Policy if not policy.is_guarded} == {"anonymous", "organization", "key", "agent"}
+def test_guarded_policies_are_all_but_those_of_plain_requests_and_refused_ones() -> None:
+    assert {policy for policy in Policy if not policy.is_guarded} == {"anonymous", "organization", "key", "credentials"}
