@@ -146,4 +146,5 @@ def site(ip: str) -> str:
 
 def digest(account: str) -> str:
     """An account's name that neither tells who it is nor is longer than others; case and outer blanks do not count."""
-    return hashlib.blake2b(account.strip().casefold().encode(), digest_size=DIGEST_BYTES).hexdigest()
+    name = account.strip().casefold().encode("utf-8", "surrogatepass")  # JSON can carry half a character
+    return hashlib.blake2b(name, digest_size=DIGEST_BYTES).hexdigest()
