@@ -13,6 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from uuid import UUID
 
+from agentauri.accounts.roles import Principal
 from agentauri.models.plan import Plan
 from agentauri.models.rate import Bucket
 
@@ -120,6 +121,12 @@ class Limits:
         """A request of an API key that has a limit of its own."""
         subject = f"key:{id}"
         return Demand(Policy.KEY, (Quota.of(requests_per_hour).bucket(subject, cost),), subject)
+
+    def caller(self, principal: Principal, cost: int = 1) -> Demand:
+        """A request with credentials: against the key's own limit if it has one, else against the organization's."""
+        if principal.requests_per_hour is not None:
+            return self.key(principal.id, principal.requests_per_hour, cost)
+        return self.organization(principal.organization_id, principal.plan, cost)
 
     def guarded(self, policy: Policy, ip: str, account: str | None = None) -> Demand:
         """A request to a guarded route; ``account`` is what it names, in whatever form it was sent."""

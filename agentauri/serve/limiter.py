@@ -19,12 +19,11 @@ from agentauri.config import Settings
 from agentauri.errors import RateLimited, Unavailable
 from agentauri.models.plan import Plan
 from agentauri.models.rate import Decision
+from agentauri.serve.problems import RATE_HEADERS
 from agentauri.store.rate_limits import RateLimits
 from agentauri.store.script_line import REDIS_AWAY
 
 log = logs.get("api")
-RATE = "agentauri.rate"
-"""Where the headers of the answer stand in the ASGI scope."""
 MONITORING_HEADER = b"x-monitoring-token"
 PATIENCE_SECONDS = 0.25
 """How long a request waits for Redis: long enough for a busy machine, whose answers would else be thrown away."""
@@ -78,7 +77,7 @@ class Limiter:
             self._note(demand, "exempt")
             return
         decision = await self._decide(demand)
-        scope[RATE] = headers(decision)
+        scope[RATE_HEADERS] = headers(decision)
         if decision.admitted:
             self._note(demand, "admitted")
         elif self._enforces:

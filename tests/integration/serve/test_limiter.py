@@ -15,7 +15,8 @@ from agentauri.accounts.limits import Policy
 from agentauri.config import build
 from agentauri.errors import RateLimited, Unavailable
 from agentauri.serve import limiter as module
-from agentauri.serve.limiter import RATE, Limiter
+from agentauri.serve.limiter import Limiter
+from agentauri.serve.problems import RATE_HEADERS
 from agentauri.store.rate_limits import RateLimits
 
 TOKEN = "monitoring-token-of-tests"
@@ -65,7 +66,7 @@ def scope(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
 async def knock(limiter: Limiter, **more: Any) -> dict[str, str]:
     asked = scope(*more.pop("headers", ()))
     await limiter.admit(asked, limiter.limits.anonymous(IP, **more))
-    return {name.decode(): value.decode() for name, value in asked.get(RATE, [])}
+    return {name.decode(): value.decode() for name, value in asked.get(RATE_HEADERS, [])}
 
 
 def counted(limiter: Limiter, policy: str, outcome: str) -> float:
@@ -99,7 +100,7 @@ async def test_request_beyond_the_limit_is_refused_with_the_time_to_wait(make: M
     with pytest.raises(RateLimited) as refused:
         await limiter.admit(asked, limiter.limits.anonymous(IP))
     assert 1 <= refused.value.retry_after <= 2 * 3600
-    assert (b"x-ratelimit-remaining", b"0") in asked[RATE]
+    assert (b"x-ratelimit-remaining", b"0") in asked[RATE_HEADERS]
     assert counted(limiter, "anonymous", "refused") == before + 1
 
 

@@ -1,10 +1,13 @@
 """Who has which limits."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from agentauri.accounts.limits import HOUR, Limits, Policy, Quota, digest, site
+from agentauri.accounts.roles import SCOPES, Caller, Principal, Role
+from agentauri.models.ids import OrganizationId
 from agentauri.models.plan import Plan
 
 ID = UUID("11111111-1111-4111-8111-111111111111")
@@ -29,6 +32,21 @@ def test_organization_has_the_quota_of_its_plan(plan: Plan, limit: int) -> None:
 def test_keys_own_limit_is_counted_apart_from_the_organizations() -> None:
     (bucket,) = LIMITS.key(ID, 42).buckets
     assert (bucket.subject, bucket.limit) == (f"key:{ID}", 42)
+
+
+def key(**more: Any) -> Principal:
+    organization = OrganizationId(UUID(int=2))
+    return Principal(Caller.KEY, ID, organization, Role.ADMIN, SCOPES[Role.ADMIN], Plan.STARTER, **more)
+
+
+def test_key_shares_its_organizations_quota() -> None:
+    (bucket,) = LIMITS.caller(key()).buckets
+    assert (bucket.subject, bucket.limit) == (f"org:{UUID(int=2)}", 3_000)
+
+
+def test_key_with_a_limit_of_its_own_has_that_instead() -> None:
+    (bucket,) = LIMITS.caller(key(requests_per_hour=7), 2).buckets
+    assert (bucket.subject, bucket.limit, bucket.cost) == (f"key:{ID}", 7, 2)
 
 
 def test_login_counts_by_address_and_by_account_in_one_slot() -> None:
