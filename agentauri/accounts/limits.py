@@ -129,7 +129,9 @@ class Limits:
         return self.organization(principal.organization_id, principal.plan, cost)
 
     def guarded(self, policy: Policy, ip: str, account: str | None = None) -> Demand:
-        """A request to a guarded route; ``account`` is what it names, in whatever form it was sent."""
+        """A request to an open route; ``account`` is what it names, in whatever form it was sent."""
+        if policy is Policy.ANONYMOUS:
+            return self.anonymous(ip)
         quota = self._addresses[policy]
         buckets = [quota.bucket(f"{policy}:ip:{site(ip)}")]
         if account is not None and policy in self._accounts:

@@ -16,10 +16,13 @@ from agentauri.serve.access import Access
 from agentauri.serve.csrf import Csrf
 from agentauri.serve.key_uses import KeyUses
 from agentauri.serve.keys import Keys
+from agentauri.serve.limiter import Limiter
 from agentauri.serve.peer import Peers
 from agentauri.serve.system.service import Monitor
+from agentauri.store.checkpoints import identity
 from agentauri.store.database import Pool, open_pool
 from agentauri.store.health import RedisProbe
+from agentauri.store.rate_limits import RateLimits
 from agentauri.store.vault import Vault
 
 log = logs.get("api")
@@ -42,6 +45,7 @@ class Context:
     access: Access
     key_uses: KeyUses
     csrf: Csrf
+    limiter: Limiter
     peers: Peers
     monitor: Monitor
     searches: asyncio.Semaphore
@@ -54,6 +58,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
     vault = Vault(secret)
     url = settings.stores.database_url.get_secret_value()
     pool = await open_pool(url, size=POOL_SIZE, name="api", reset=False)
+    prefix = await _identity(pool)
     redis = RedisProbe(settings.stores.redis_url.get_secret_value())
     passwords = Passwords(cost=cost)
     keys = Keys(pool, vault, issuer=settings.public_url)
@@ -67,6 +72,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         access=Access(pool, keys, url),
         key_uses=KeyUses(pool),
         csrf=Csrf(secret),
+        limiter=Limiter.of(settings, RateLimits.open(settings.stores.redis_url.get_secret_value(), prefix)),
         peers=Peers(settings.http.trusted_proxies),
         monitor=Monitor(pool, redis),
         searches=asyncio.Semaphore(SEARCHES),
@@ -78,6 +84,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         await context.key_uses.write()
     finally:
         passwords.close()
+        await context.limiter.close()
         await redis.close()
         await _close(pool)
 
@@ -95,6 +102,16 @@ async def _background(context: Context) -> AsyncIterator[None]:
         yield
     finally:
         await cancel(*running)
+
+
+async def _identity(pool: Pool) -> str:
+    """The prefix of this database's keys in Redis."""
+    try:
+        async with pool.acquire() as connection:
+            return await identity(connection)
+    except BaseException:
+        await _close(pool)
+        raise
 
 
 async def _close(pool: Pool) -> None:

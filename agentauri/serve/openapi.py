@@ -39,7 +39,7 @@ EXAMPLES = {
     413: "the body is larger than 1 MiB; send less.",
     415: "send the body as JSON with `Content-Type: application/json`.",
     422: "this Idempotency-Key came before with another request; use a new key for a new request.",
-    429: "1000 requests an hour are used up; try again in 17 seconds.",
+    429: "too many requests; try again in 17 seconds. The RateLimit headers tell what is left.",
     500: "the request failed through no fault of yours; quote the request id when you report it.",
     503: "the database does not answer at this moment; try again in a few seconds.",
 }
@@ -47,6 +47,23 @@ REQUEST_ID = {
     "description": "The request's id: the one that was sent, or a new one.",
     "schema": {"type": "string", "maxLength": 128},
 }
+RATE_LIMIT = {
+    "RateLimit-Policy": {
+        "description": "The limits of this caller: the hour's quota and the burst.",
+        "schema": {"type": "string", "examples": ['"hour";q=600;w=3600, "burst";q=60;w=60']},
+    },
+    "RateLimit": {
+        "description": "What is left of each, and in how many seconds there will be more than that.",
+        "schema": {"type": "string", "examples": ['"hour";r=599;t=6, "burst";r=59;t=1']},
+    },
+    "X-RateLimit-Limit": {"description": "The hour's quota.", "schema": {"type": "integer", "minimum": 1}},
+    "X-RateLimit-Remaining": {"description": "What is left of it.", "schema": {"type": "integer", "minimum": 0}},
+    "X-RateLimit-Reset": {
+        "description": "When there will be more, in seconds since 1970.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
+RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
 ORGANIZATION = {
     "name": "X-Organization-ID",
     "in": "header",
@@ -110,6 +127,10 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     if operation.get("security"):
         _complete_security(operation)
         responses["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    if "429" in responses:
+        for response in responses.values():
+            response.setdefault("headers", {}).update(RATE_LIMIT)
+        responses["429"]["headers"]["Retry-After"] = RETRY_AFTER
     for response in responses.values():
         response.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
 
@@ -127,7 +148,7 @@ def _complete_security(operation: dict[str, Any]) -> None:
 def _errors_of(path: str, operation: dict[str, Any]) -> list[int]:
     found = [500, 503]
     if operation.get("security"):
-        found += [400, 401, 403, 404]
+        found += [400, 401, 403, 404, 429]
     names = {one["name"] for one in operation.get("parameters", [])}
     if names:
         found += [400]

@@ -16,8 +16,9 @@ from fastapi.security.base import SecurityBase
 from fastapi.security.utils import get_authorization_scheme_param
 
 from agentauri.accounts.api_keys import MARK, is_allowed
+from agentauri.accounts.limits import Policy
 from agentauri.accounts.roles import ONLY_USERS, SCOPES, Caller, Principal, Role, Scope
-from agentauri.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from agentauri.errors import Forbidden, InvalidRequest, NotFound, RequestError, Unauthenticated
 from agentauri.serve.access import Identity, Machine, Membership, Person
 from agentauri.serve.caller import Client, client_of
 from agentauri.serve.context import Context
@@ -71,13 +72,23 @@ class Require(SecurityBase):
         self.scheme_name = "session" if people else "bearer"
 
     async def __call__(self, request: Request) -> Principal:
-        """The caller. Raises Unauthenticated, Forbidden or NotFound."""
+        """The caller, counted. Raises Unauthenticated, Forbidden, NotFound or RateLimited."""
         context: Context = request.app.state.context
-        client = client_of(request)
-        identity = await _identify(context, request, client)
+        client, limits = client_of(request), context.limiter.limits
+        try:
+            identity = await _identify(context, request, client)
+        except (Unauthenticated, Forbidden):
+            await context.limiter.admit(request.scope, limits.guarded(Policy.CREDENTIALS, client.ip))
+            raise
+        try:
+            membership = await self._membership(context, request, identity)
+        except RequestError:
+            await context.limiter.admit(request.scope, limits.caller(_principal(identity, _home(identity))))
+            raise
+        principal = _principal(identity, membership)
+        await context.limiter.admit(request.scope, limits.caller(principal))
         if self.people and not isinstance(identity, Person):
             raise Forbidden(ONLY_USERS)
-        principal = _principal(identity, await self._membership(context, request, identity))
         if self.scope is not None:
             principal.require(self.scope, self.least)
         return principal
@@ -104,6 +115,11 @@ class Require(SecurityBase):
         async with context.pool.acquire() as connection:
             owner = await find_owner(connection, TABLES[self.of], id_, list(person.memberships))
         return owner or person.personal
+
+
+def _home(identity: Identity) -> Membership:
+    """Where a caller is at home: what a request is counted against whose organization cannot be found."""
+    return identity.membership if isinstance(identity, Machine) else identity.memberships[identity.personal]
 
 
 def _principal(identity: Identity, membership: Membership) -> Principal:
@@ -205,4 +221,4 @@ async def _anonymous(request: Request) -> Client:
 
 
 Anonymous = Annotated[Client, Depends(_anonymous)]
-"""An open route's parameter for its client."""
+"""A route's parameter for its client. Open routes take a ``Guard`` instead: somebody has to count them."""
