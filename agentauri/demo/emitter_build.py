@@ -19,15 +19,20 @@ COMPILE_SECONDS = 120
 
 def compile_emitter() -> dict[str, Any]:
     """Bytecode and selectors of the contract. Raises RuntimeError with the compiler's messages."""
+    return compile_contracts(SOURCE)["Emitter"]
+
+
+def compile_contracts(source: Path) -> dict[str, dict[str, Any]]:
+    """Bytecode and selectors of every contract of a file. Raises RuntimeError with the compiler's messages."""
     question = {
         "language": "Solidity",
-        "sources": {SOURCE.name: {"content": SOURCE.read_text("utf-8")}},
+        "sources": {source.name: {"content": source.read_text("utf-8")}},
         "settings": {
             "evmVersion": EVM_VERSION,
             "optimizer": {"enabled": True, "runs": 200},
             "viaIR": True,
             "metadata": {"bytecodeHash": "none", "appendCBOR": False},
-            "outputSelection": {"*": {"Emitter": ["evm.bytecode.object", "evm.methodIdentifiers"]}},
+            "outputSelection": {"*": {"*": ["evm.bytecode.object", "evm.methodIdentifiers"]}},
         },
     }
     run = subprocess.run(
@@ -42,8 +47,12 @@ def compile_emitter() -> dict[str, Any]:
     problems = [one["formattedMessage"] for one in answer.get("errors", ())]
     if problems:
         raise RuntimeError("\n".join(problems))
-    evm = answer["contracts"][SOURCE.name]["Emitter"]["evm"]
-    return {"bytecode": "0x" + evm["bytecode"]["object"], "selectors": evm["methodIdentifiers"]}
+    made = {name: contract["evm"] for name, contract in answer["contracts"][source.name].items()}
+    return {
+        name: {"bytecode": "0x" + evm["bytecode"]["object"], "selectors": evm["methodIdentifiers"]}
+        for name, evm in made.items()
+        if evm["bytecode"]["object"]
+    }
 
 
 def read_artifact() -> dict[str, Any]:

@@ -210,6 +210,8 @@ class FakeNode:
             case "eth_getBlockReceipts" if self.receipts:
                 block = self.chain.blocks[int(params[0], 16)]
                 return [{"blockHash": block.hash, "logs": block.logs}]
+            case "eth_getCode" | "eth_call":
+                return "0x"
         raise Refuse(-32601, f"the method {method} does not exist")
 
 
