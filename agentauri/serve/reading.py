@@ -5,7 +5,9 @@ hold: no U+0000, no lone surrogates. Everything else about a body is its schema'
 """
 
 import json
+import re
 from collections.abc import Callable, Coroutine
+from itertools import accumulate
 from math import isinf
 from typing import Any, NoReturn
 
@@ -17,23 +19,38 @@ from agentauri.errors import InvalidRequest, UnsupportedMediaType
 from agentauri.models.problems import step
 
 MAX_DEPTH = 32
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A string of JSON, closed or not."""
+STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+NO_BRACKETS = bytes(set(range(256)) - set(STEPS))
 BAD_TEXT = "holds U+0000 or half a surrogate pair, which cannot be stored; remove it."
 WRONG_TYPE = "send the body as JSON with `Content-Type: application/json`."
 
 
 def parse_body(raw: bytes) -> Any:
     """The JSON value of a body. Raises InvalidRequest that says where it is wrong."""
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deep(raw):
+        _refuse(f"the body is nested deeper than {MAX_DEPTH} levels.")
     try:
         value = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         _refuse(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.")
     except UnicodeDecodeError:
         _refuse("the body is not UTF-8 text.")
-    except (RecursionError, ValueError):
-        _refuse("the body is nested too deeply, or holds a number that JSON does not allow.")
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH or b"\\u" in raw:
-        _check(value, "", 0)
+    except ValueError:
+        _refuse("the body holds a number that JSON does not allow.")
+    if b"\\u" in raw:
+        _check(value, "")
     return value
+
+
+def _is_deep(raw: bytes) -> bool:
+    """Whether brackets outside of strings nest too deeply; found without the parser, whose recursion has no other end.
+
+    Python's own limit would be one, but any library may lift it for the whole process, and the stack ends below.
+    """
+    brackets = STRING.sub(b"", raw).translate(None, NO_BRACKETS)
+    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -51,9 +68,7 @@ def _refuse(detail: str, pointer: str = "") -> NoReturn:
     raise InvalidRequest(f"{pointer} {detail}" if pointer else detail, [(pointer, detail)])
 
 
-def _check(value: Any, pointer: str, depth: int) -> None:
-    if depth == MAX_DEPTH and isinstance(value, dict | list):
-        _refuse(f"the body is nested deeper than {MAX_DEPTH} levels.")
+def _check(value: Any, pointer: str) -> None:
     match value:
         case str():
             if not is_storable(value):
@@ -62,10 +77,10 @@ def _check(value: Any, pointer: str, depth: int) -> None:
             for key, inner in value.items():
                 if not is_storable(key):
                     _refuse(f"a name in it {BAD_TEXT}", pointer)
-                _check(inner, step(pointer, key), depth + 1)
+                _check(inner, step(pointer, key))
         case list():
             for index, inner in enumerate(value):
-                _check(inner, step(pointer, index), depth + 1)
+                _check(inner, step(pointer, index))
 
 
 def is_storable(text: str) -> bool:

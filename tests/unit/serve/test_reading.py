@@ -1,6 +1,7 @@
 """Bodies are read strictly: what is accepted can be stored, and numbers stay exact."""
 
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,36 @@ def test_depth_is_bounded(depth: int, fits: bool) -> None:
     else:
         with pytest.raises(InvalidRequest, match="nested"):
             parse_body(raw)
+
+
+def test_depth_is_bounded_whatever_the_recursion_limit_is() -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)  # as a library may
+    try:
+        for opening in (b"[", b'{"a":', b'["]",', b'["\\"",'):
+            with pytest.raises(InvalidRequest, match="nested"):
+                parse_body(opening * 100_000)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_brackets_in_strings_do_not_nest() -> None:
+    text = '[{"\\" ' * 100
+    assert parse_body(json.dumps([text, {text: text}]).encode()) == [text, {text: text}]
+
+
+@given(value=JSON)
+def test_depth_is_counted_as_the_parser_sees_it(value: object) -> None:
+    levels = MAX_DEPTH - _depth(value)
+    raw = json.dumps(value).replace("\\u", "u").encode()
+    parse_body(b"[" * levels + raw + b"]" * levels)
+    with pytest.raises(InvalidRequest, match="nested"):
+        parse_body(b"[" * (MAX_DEPTH + 1) + raw + b"]" * (MAX_DEPTH + 1))
+
+
+def _depth(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
 
 
 def test_bad_text_is_named_by_its_place() -> None:
