@@ -16,6 +16,7 @@ from agentauri.config import Settings
 from agentauri.serve import API, cross_origin, docs, problems
 from agentauri.serve.api_keys.routes import router as api_keys
 from agentauri.serve.auth.routes import router as auth
+from agentauri.serve.auth.wallet.routes import router as wallet
 from agentauri.serve.context import open_context, set_context
 from agentauri.serve.deliveries.routes import router as deliveries
 from agentauri.serve.events.routes import router as events
@@ -62,7 +63,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for router in (system, triggers, events, deliveries, webhook_secrets, auth, api_keys, well_known):
+    for router in (system, triggers, events, deliveries, webhook_secrets, auth, wallet, api_keys, well_known):
         app.router.routes.extend(router.routes)  # include_router would cost every request a second matching
     docs.install(app, openapi_url=OPENAPI_URL)
     problems.install(app)

@@ -1,7 +1,7 @@
 """What the routes of one replica share: opened when the application starts, closed when it ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, Request
 from agentauri import logs
 from agentauri.accounts.passwords import Cost, Passwords
 from agentauri.actors.tasks import cancel, spawn
+from agentauri.chain.contract_wallets import ContractWallets
 from agentauri.config import Settings
 from agentauri.serve.access import Access
 from agentauri.serve.csrf import Csrf
@@ -47,6 +48,7 @@ class Context:
     csrf: Csrf
     limiter: Limiter
     peers: Peers
+    wallets: ContractWallets
     monitor: Monitor
     searches: asyncio.Semaphore
 
@@ -74,6 +76,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         csrf=Csrf(secret),
         limiter=Limiter.of(settings, RateLimits.open(settings.stores.redis_url.get_secret_value(), prefix)),
         peers=Peers(settings.http.trusted_proxies),
+        wallets=ContractWallets({chain.id: _http(chain.rpc_urls) for chain in settings.chains}),
         monitor=Monitor(pool, redis),
         searches=asyncio.Semaphore(SEARCHES),
     )
@@ -85,6 +88,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
     finally:
         passwords.close()
         await context.limiter.close()
+        await context.wallets.close()
         await redis.close()
         await _close(pool)
 
@@ -112,6 +116,11 @@ async def _identity(pool: Pool) -> str:
     except BaseException:
         await _close(pool)
         raise
+
+
+def _http(urls: Sequence[str]) -> list[str]:
+    """The addresses that calls go to; WebSockets are for announcements."""
+    return [url for url in urls if url.startswith("http")]
 
 
 async def _close(pool: Pool) -> None:
