@@ -18,8 +18,12 @@ from agentauri.models.delivery import DeliveryStatus, Judgement, Outcome, Result
 from agentauri.models.ids import DeliveryId, retraction_notice_id
 from agentauri.store.database import Connection
 from agentauri.store.firings import NOTICE_SQL
+from agentauri.store.pausing import PAUSED_CODE
 
-RECORD_SQL = """
+IS_PAUSED = "EXISTS (SELECT FROM organizations AS o WHERE o.id = d.organization_id AND o.paused_at IS NOT NULL)"
+"""Asked of failed attempts alone."""
+
+RECORD_SQL = f"""
     WITH r AS MATERIALIZED (
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::int[], $7::int[],
             $8::text[], $9::text[], $10::text[], $11::jsonb[], $12::text[], $13::float8[], $14::boolean[])
@@ -34,10 +38,10 @@ RECORD_SQL = """
             AND t.started_at BETWEEN $15::timestamptz AND $16::timestamptz)
     UPDATE deliveries AS d SET
         status = CASE WHEN r.judgement = 'delivered' THEN 'delivered' WHEN d.retracted THEN 'cancelled'
-            WHEN r.wait IS NOT NULL THEN 'retrying' ELSE 'dead' END,
+            WHEN r.wait IS NULL THEN 'dead' WHEN {IS_PAUSED} THEN 'held' ELSE 'retrying' END,
         status_code = CASE WHEN r.judgement = 'delivered' THEN NULL WHEN d.retracted THEN 'event_retracted'
-            WHEN r.wait IS NOT NULL THEN 'attempt_failed' WHEN r.judgement = 'retry' THEN 'attempts_spent'
-            ELSE 'failed_finally' END,
+            WHEN r.wait IS NOT NULL THEN CASE WHEN {IS_PAUSED} THEN '{PAUSED_CODE}' ELSE 'attempt_failed' END
+            WHEN r.judgement = 'retry' THEN 'attempts_spent' ELSE 'failed_finally' END,
         status_reason = CASE WHEN r.judgement = 'delivered' THEN NULL
             WHEN d.retracted THEN 'A reorganisation of the chain took the event back.'
             ELSE coalesce(r.error_message, r.outcome) END,

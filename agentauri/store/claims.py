@@ -19,6 +19,7 @@ from agentauri.models.delivery import Claimed, DeliveryType, Destination
 from agentauri.store import database
 from agentauri.store.action_secrets import open_config
 from agentauri.store.database import Connection
+from agentauri.store.pausing import PAUSED_CODE, PAUSED_REASON
 from agentauri.store.vault import Vault
 from agentauri.store.webhook_secrets import LIVE, context_of
 
@@ -57,24 +58,27 @@ CLAIM_SQL = f"""
         JOIN lanes AS l ON l.lane = w.lane AND l.owner_token = $4 AND l.lease_until > statement_timestamp()),
     due AS MATERIALIZED (
         SELECT d.* FROM wanted AS w CROSS JOIN LATERAL (
-            SELECT id, action_id, lane, destination, retracted FROM deliveries
+            SELECT id, organization_id, action_id, lane, destination, retracted FROM deliveries
             WHERE lane = w.lane AND destination = w.destination AND status IN ('pending', 'retrying')
                 AND next_attempt_at <= statement_timestamp()
             ORDER BY next_attempt_at LIMIT w.n FOR UPDATE SKIP LOCKED) AS d),
     judged AS (
         SELECT due.id, a.action_type, a.lane, a.destination, a.config, a.updated_at AS version, a.disabled_reason,
             CASE WHEN due.retracted THEN 'retracted' WHEN a.id IS NULL THEN 'gone' WHEN NOT a.enabled THEN 'hold'
+                WHEN o.paused_at IS NOT NULL THEN 'pause'
                 WHEN (a.lane, a.destination) IS DISTINCT FROM (due.lane, due.destination) THEN 'move' ELSE 'send'
             END AS verdict
-        FROM due LEFT JOIN trigger_actions AS a ON a.id = due.action_id),
+        FROM due JOIN organizations AS o ON o.id = due.organization_id
+        LEFT JOIN trigger_actions AS a ON a.id = due.action_id),
     taken AS (
         UPDATE deliveries AS d SET
-            status = CASE j.verdict WHEN 'send' THEN 'delivering' WHEN 'hold' THEN 'held' WHEN 'move' THEN d.status
-                ELSE 'cancelled' END,
-            status_code = CASE j.verdict WHEN 'hold' THEN 'action_disabled' WHEN 'gone' THEN 'action_gone'
-                WHEN 'retracted' THEN 'event_retracted' ELSE d.status_code END,
+            status = CASE j.verdict WHEN 'send' THEN 'delivering' WHEN 'hold' THEN 'held' WHEN 'pause' THEN 'held'
+                WHEN 'move' THEN d.status ELSE 'cancelled' END,
+            status_code = CASE j.verdict WHEN 'hold' THEN 'action_disabled' WHEN 'pause' THEN '{PAUSED_CODE}'
+                WHEN 'gone' THEN 'action_gone' WHEN 'retracted' THEN 'event_retracted' ELSE d.status_code END,
             status_reason = CASE j.verdict
                 WHEN 'hold' THEN coalesce(j.disabled_reason, 'The action is disabled.')
+                WHEN 'pause' THEN '{PAUSED_REASON}'
                 WHEN 'gone' THEN 'Its trigger or action was deleted.'
                 WHEN 'retracted' THEN 'A reorganisation of the chain took the event back.'
                 ELSE d.status_reason END,
@@ -173,7 +177,8 @@ async def claim(
 ) -> Claim:
     """Take up to so many due deliveries of each destination, in lanes that ``owner_token`` leases.
 
-    Rows of deleted or disabled actions are settled instead of returned; one whose secrets do not open has a fault.
+    Rows of deleted or disabled actions and of paused organizations are settled instead of returned: nothing is sent
+    of them, however they came to wait. One whose secrets do not open has a fault.
     """
     token = uuid4()
     rows = await connection.fetch(

@@ -1,7 +1,8 @@
 """What an evaluator writes in step ② of its commit: deliveries, counters, ledger and errors (protocol P14, P18, P19).
 
-Rows are inserted in the order of their ids, so that two
-writers cannot deadlock, and only for actions that still exist; a row that exists is left alone.
+Rows are inserted in the order of their ids, so that two writers cannot deadlock, and only for actions that still
+exist; a row that exists is left alone. A disabled action, a paused organization and a full queue choose a row's status
+here, and nothing else; what a pause that commits meanwhile misses, the claim holds.
 """
 
 # all organizations: an evaluator writes for all triggers of its partitions; rows take the organization of their action
@@ -15,6 +16,7 @@ from uuid import UUID
 from agentauri.models.ids import retraction_notice_id
 from agentauri.store.database import Connection
 from agentauri.store.partitions import Owned, advance_columns, fencing
+from agentauri.store.pausing import PAUSED_CODE, PAUSED_REASON
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +57,25 @@ class Failure:
     count: int
 
 
-INSERT_SQL = """
+INSERT_SQL = f"""
     INSERT INTO deliveries (
         id, organization_id, trigger_id, action_id, event_id, event_seq, channel, destination, lane, priority,
         status, status_code, status_reason, next_attempt_at, context)
     SELECT n.id, a.organization_id, n.trigger_id, n.action_id, n.event_id, n.event_seq, a.action_type, a.destination,
         a.lane, a.priority,
-        CASE WHEN a.enabled THEN 'pending' ELSE 'held' END,
-        CASE WHEN a.enabled THEN NULL ELSE 'action_disabled' END,
-        CASE WHEN a.enabled THEN NULL ELSE coalesce(a.disabled_reason, 'The system disabled the action.') END,
+        CASE WHEN o.queue_full_at IS NOT NULL THEN 'suppressed'
+            WHEN NOT a.enabled OR o.paused_at IS NOT NULL THEN 'held' ELSE 'pending' END,
+        CASE WHEN o.queue_full_at IS NOT NULL THEN 'queue_full' WHEN NOT a.enabled THEN 'action_disabled'
+            WHEN o.paused_at IS NOT NULL THEN '{PAUSED_CODE}' END,
+        CASE WHEN o.queue_full_at IS NOT NULL THEN 'As many deliveries wait as the plan of the organization allows.'
+            WHEN NOT a.enabled THEN coalesce(a.disabled_reason, 'The system disabled the action.')
+            WHEN o.paused_at IS NOT NULL THEN '{PAUSED_REASON}' END,
         now() + coalesce((a.config -> 'retry' ->> 0)::float8, 0) * interval '1 second'
             + a.priority * interval '1 microsecond', n.context
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::jsonb[])
         AS n (id, trigger_id, action_id, event_id, event_seq, context)
     JOIN trigger_actions AS a ON a.id = n.action_id AND a.trigger_id = n.trigger_id
+    JOIN organizations AS o ON o.id = a.organization_id
     WHERE a.enabled OR a.disabled_by = 'system'
     ORDER BY n.id
     FOR KEY SHARE OF a
