@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, model_validator
 
 from agentauri import config_sources
+from agentauri.config_limits import Limits
 from agentauri.config_rates import RateLimits
 from agentauri.config_section import Section
 from agentauri.errors import ConfigError
@@ -221,6 +222,7 @@ class Settings(Section):
     ray: RaySettings = RaySettings()
     log: Log = Log()
     retention: Retention = Retention()
+    limits: Limits = Limits()
     rate_limits: RateLimits = RateLimits()
     telegram: Telegram = Telegram()
     smtp: Smtp = Smtp()
