@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from agentauri import logs
-from agentauri.config import Retention
-from agentauri.store import events, idempotency, maintenance, snapshots
+from agentauri.config import Limits, Retention
+from agentauri.store import closing, events, idempotency, invitations, limits, maintenance, pausing, snapshots
 from agentauri.store.database import AWAY, Connection, Pool
 
 log = logs.get("maintenance")
@@ -22,20 +23,22 @@ SETTLED = timedelta(minutes=10)
 """After a pause every chain looks silent, until its indexer has claimed it."""
 
 
-async def run(pool: Pool, retention: Retention) -> None:
+async def run(pool: Pool, retention: Retention, bounds: Limits) -> None:
     """Rounds for ever."""
     began = datetime.now(UTC)
     while True:
         now = datetime.now(UTC)
         try:
             async with pool.acquire() as connection:
-                await round_once(connection, retention, now, settled=now - began >= SETTLED)
+                await round_once(connection, retention, now, bounds, settled=now - began >= SETTLED)
         except AWAY as error:
             log.warning("maintenance_failed", error=repr(error), retry_seconds=ROUND_SECONDS)
         await asyncio.sleep(ROUND_SECONDS)
 
 
-async def round_once(connection: Connection, retention: Retention, now: datetime, *, settled: bool = False) -> None:
+async def round_once(
+    connection: Connection, retention: Retention, now: datetime, bounds: Limits | None = None, *, settled: bool = False
+) -> None:
     """One round; every step is a transaction of its own. Unless ``settled``, no chain is taken for abandoned."""
     await _ensure_months(connection, now)
     final = await maintenance.final_seq(connection, now - SILENT if settled else None)
@@ -46,11 +49,14 @@ async def round_once(connection: Connection, retention: Retention, now: datetime
     if retention.events_days:
         await _drop_months(connection, needed, now, retention.events_days)
     await _drain(maintenance.release_held, connection)
+    await _care_for_organizations(connection, bounds or Limits())
     if retention.deliveries_days:
         await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
     if retention.attempts_days:
         await _drain(maintenance.delete_attempts, connection, now, retention.attempts_days)
     await _drain(idempotency.purge, connection)
+    if retention.audit_days:
+        await _drain(maintenance.delete_audit, connection, now, retention.audit_days)
 
 
 async def _ensure_months(connection: Connection, now: datetime) -> None:
@@ -58,6 +64,27 @@ async def _ensure_months(connection: Connection, now: datetime) -> None:
         for ensure in (events.ensure_month, maintenance.ensure_attempts_month):
             async with connection.transaction():
                 await ensure(connection, month)
+
+
+async def _care_for_organizations(connection: Connection, bounds: Limits) -> None:
+    """What pausing, closing and inviting left for later, and whose queue is full."""
+    await _drain(pausing.release_stranded, connection)
+    for paused in await pausing.list_paused(connection):
+        await _drain(pausing.hold_waiting, connection, paused)
+    for closed in await closing.list_closed(connection):
+        await _purge(connection, closed)
+    await _drain(invitations.delete_expired, connection)
+    for id_, is_full in (await limits.mark_full_queues(connection, bounds.by_plan())).items():
+        log.info("queue_full" if is_full else "queue_relieved", organization=str(id_))
+
+
+async def _purge(connection: Connection, closed: UUID) -> None:
+    """Take the rows of a closed organization away, in batches, and it itself last."""
+    removed = closing.BATCH_TRIGGERS
+    while removed == closing.BATCH_TRIGGERS:
+        removed = await closing.remove_triggers(connection, closed)
+    await _drain(closing.delete_deliveries, connection, closed)
+    await closing.delete_organization(connection, closed)
 
 
 async def _drop_months(connection: Connection, needed: int, now: datetime, days: int) -> None:

@@ -67,7 +67,11 @@ class Supervisor:
         await asyncio.to_thread(self._ensure_all)
         self._tasks = [
             tasks.spawn(self._beat(), name="supervisor", eternal=True),
-            tasks.spawn(maintenance.run(self._pool, self._settings.retention), name="maintenance", eternal=True),
+            tasks.spawn(
+                maintenance.run(self._pool, self._settings.retention, self._settings.limits),
+                name="maintenance",
+                eternal=True,
+            ),
         ]
 
     async def drain(self) -> None:

@@ -75,6 +75,9 @@ ATTEMPTS_SQL = """
     DELETE FROM delivery_attempts WHERE (delivery_id, number, started_at) IN (
         SELECT delivery_id, number, started_at FROM delivery_attempts WHERE started_at < $1 LIMIT $2)"""
 
+AUDIT_SQL = """
+    DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE created_at < $1 ORDER BY created_at LIMIT $2)"""
+
 
 def months_ahead(now: datetime) -> list[datetime]:
     """The first moments of this month and the next ones."""
@@ -168,4 +171,10 @@ async def delete_deliveries(connection: Connection, now: datetime, days: int) ->
 async def delete_attempts(connection: Connection, now: datetime, days: int) -> int:
     """One batch of attempts older than ``days``; returns how many."""
     answer = await connection.execute(ATTEMPTS_SQL, now - timedelta(days=days), BATCH_ROWS)
+    return int(answer.removeprefix("DELETE "))
+
+
+async def delete_audit(connection: Connection, now: datetime, days: int) -> int:
+    """One batch of audit entries older than ``days``; returns how many."""
+    answer = await connection.execute(AUDIT_SQL, now - timedelta(days=days), BATCH_ROWS)
     return int(answer.removeprefix("DELETE "))
