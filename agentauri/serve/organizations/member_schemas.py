@@ -1,0 +1,106 @@
+"""What members and invitations take, and how they are shown."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, model_validator
+
+from agentauri.accounts.roles import Role
+from agentauri.serve.schemas import EXAMPLE_ID, Body, Pagination, Schema, Text
+
+MAX_EMAIL = 254
+MAX_TOKEN = 128
+EMAIL = "ada@example.com"
+
+
+def _either(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [{"required": ["user_id"]}, {"required": ["email"]}]
+
+
+class MemberBody(Body):
+    """A user to add, or an address to invite; one of both."""
+
+    model_config = ConfigDict(json_schema_extra=_either)
+
+    user_id: UUID | None = Field(
+        None, examples=[EXAMPLE_ID], json_schema_extra={"type": "string", "format": "uuid", "anyOf": None}
+    )
+    email: Text | None = Field(None, min_length=3, max_length=MAX_EMAIL, examples=[EMAIL])
+    role: Role = Field(Role.MEMBER, description="At most the caller's own.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.user_id is None) == (self.email is None):
+            raise ValueError("needs either user_id or email, and not both.")
+        return self
+
+
+class MemberChange(Body):
+    """Another role."""
+
+    role: Role
+
+
+class Member(Schema):
+    """A user in an organization."""
+
+    user_id: UUID
+    username: str | None
+    name: str
+    email: str | None = Field(description="Masked below admin, but for one's own.", examples=["a***@example.com"])
+    role: Role
+    created_at: datetime = Field(description="Since when the user is a member.")
+    updated_at: datetime
+
+
+class MemberAnswer(Schema):
+    """One member."""
+
+    data: Member
+
+
+class MemberList(Schema):
+    """A page of members, the oldest first."""
+
+    data: list[Member]
+    pagination: Pagination
+
+
+class Invitation(Schema):
+    """An open invitation."""
+
+    id: UUID
+    organization_id: UUID
+    email: str = Field(examples=[EMAIL])
+    role: Role
+    created_by: UUID | None = Field(description="Who invites; null: an API key or OAuth client did.")
+    created_at: datetime
+    expires_at: datetime
+
+
+class NewInvitation(Invitation):
+    """A new invitation, its token shown this once."""
+
+    token: str = Field(
+        description="For `POST /organizations/invitations/accept`, by the invited person.", examples=["auri_…"]
+    )
+
+
+class AddedAnswer(Schema):
+    """The new member, or, where an address was given, the invitation."""
+
+    data: Member | NewInvitation
+
+
+class InvitationList(Schema):
+    """A page of open invitations, the newest first."""
+
+    data: list[Invitation]
+    pagination: Pagination
+
+
+class AcceptBody(Body):
+    """The token of an invitation."""
+
+    token: Text = Field(min_length=1, max_length=MAX_TOKEN, examples=["auri_…"])
