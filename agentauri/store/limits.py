@@ -65,15 +65,15 @@ QUEUE_RELIEVED = 0.9
 OPEN = "d.status IN ('pending', 'retrying', 'delivering', 'held')"
 """What waits, exactly as the index of open deliveries has it: its count then reads no row."""
 
+PLAN_SQL = "SELECT plan FROM organizations WHERE id = $1 AND closed_at IS NULL FOR NO KEY UPDATE"
+
 COUNTS = {
-    Countable.TRIGGERS: "SELECT count(*) FROM triggers WHERE organization_id = $1",
-    Countable.ACTIONS: "SELECT count(*) FROM trigger_actions WHERE organization_id = $1",
-    Countable.API_KEYS: """
-        SELECT count(*) FROM api_keys
-        WHERE organization_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())""",
-    Countable.MEMBERS: """
-        SELECT (SELECT count(*) FROM members WHERE organization_id = $1)
-            + (SELECT count(*) FROM invitations WHERE organization_id = $1 AND expires_at > now())""",
+    Countable.TRIGGERS: "(SELECT count(*) FROM triggers WHERE organization_id = $1)",
+    Countable.ACTIONS: "(SELECT count(*) FROM trigger_actions WHERE organization_id = $1)",
+    Countable.API_KEYS: """(SELECT count(*) FROM api_keys WHERE organization_id = $1
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))""",
+    Countable.MEMBERS: """((SELECT count(*) FROM members WHERE organization_id = $1)
+        + (SELECT count(*) FROM invitations WHERE organization_id = $1 AND expires_at > now()))""",
 }
 
 QUEUED_SQL = f"""
@@ -101,25 +101,31 @@ MONTH_SQL = """
 
 
 async def check(
-    connection: Connection, organization_id: UUID, what: Countable, bounds: Mapping[Plan, Bounds], *, added: int = 1
+    connection: Connection, organization_id: UUID, added: Mapping[Countable, int], bounds: Mapping[Plan, Bounds]
 ) -> None:
-    """Raise LimitReached when the ``added`` rows, written already, are beyond what the organization's plan allows."""
-    if added <= 0:
+    """Raise LimitReached when what was ``added``, written already, is more than the organization's plan allows."""
+    asked = [what for what, number in added.items() if number > 0]
+    if not asked:
         return
-    plan = await connection.fetchval(
-        "SELECT plan FROM organizations WHERE id = $1 AND closed_at IS NULL FOR NO KEY UPDATE", organization_id
-    )
+    plan = await connection.fetchval(PLAN_SQL, organization_id)
     if plan is None:
         raise NotFound("this organization does not exist.")
-    bound: int = getattr(bounds[Plan(plan)], what)
-    if await count(connection, organization_id, what) > bound:
-        raise LimitReached(f"the plan {plan} allows an organization {bound} {NAMES[what]} ({what}); remove some first.")
+    # A statement of its own, so that it sees what those committed who held the row before.
+    counts = await connection.fetchrow(f"SELECT {', '.join(COUNTS[what] for what in asked)}", organization_id)
+    assert counts is not None
+    for what, found in zip(asked, counts, strict=True):
+        bound: int = getattr(bounds[Plan(plan)], what)
+        if found > bound:
+            raise LimitReached(
+                f"the plan {plan} allows an organization {bound} {NAMES[what]} ({what}); remove some first."
+            )
 
 
-async def count(connection: Connection, organization_id: UUID, what: Countable) -> int:
-    """How many the organization has."""
-    found: int = await connection.fetchval(COUNTS[what], organization_id)
-    return found
+async def count_all(connection: Connection, organization_id: UUID) -> dict[str, int]:
+    """How many the organization has of each."""
+    row = await connection.fetchrow(f"SELECT {', '.join(COUNTS[what] for what in Countable)}", organization_id)
+    assert row is not None
+    return dict(zip((what.value for what in Countable), row, strict=True))
 
 
 async def count_queued(connection: Connection, organization_id: UUID) -> int:

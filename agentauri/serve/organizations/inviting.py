@@ -19,7 +19,8 @@ from agentauri.serve.caller import Client, actor_of
 from agentauri.serve.context import Context
 from agentauri.serve.organizations import service
 from agentauri.serve.organizations.service import lock, note
-from agentauri.store import audit, invitations, limits, members, organizations, users
+from agentauri.serve.plan_limits import check_limits
+from agentauri.store import audit, invitations, members, organizations, users
 from agentauri.store.database import Connection
 from agentauri.store.invitations import Invitation
 from agentauri.store.limits import Countable
@@ -49,7 +50,7 @@ async def invite(
     now = datetime.now(UTC)
     new = Invitation(uuid4(), found.id, str(email), role, principal.user_id, now, now + LIFETIME)
     await invitations.put_invitation(connection, new, sha256)
-    await limits.check(connection, found.id, Countable.MEMBERS, context.settings.limits.by_plan())
+    await check_limits(context, connection, found.id, {Countable.MEMBERS: 1})
     await note(connection, principal, client, "invitation.created", _target(new.id), {"email": email, "role": role})
     return {**asdict(new), "token": token}
 

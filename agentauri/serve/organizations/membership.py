@@ -21,7 +21,8 @@ from agentauri.errors import Conflict
 from agentauri.serve.caller import Client
 from agentauri.serve.context import Context
 from agentauri.serve.organizations.service import lock, note, user_target
-from agentauri.store import invitations, limits, members
+from agentauri.serve.plan_limits import check_limits
+from agentauri.store import invitations, members
 from agentauri.store.database import Connection
 from agentauri.store.limits import Countable
 from agentauri.store.members import Member
@@ -43,7 +44,7 @@ async def add(
     check_not_personal(found.personal)
     check_grant(actor, role)
     added = await members.add_member(connection, found.id, user_id, role)
-    await limits.check(connection, found.id, Countable.MEMBERS, context.settings.limits.by_plan())
+    await check_limits(context, connection, found.id, {Countable.MEMBERS: 1})
     await note(connection, principal, client, "member.added", user_target(user_id), {"role": role})
     return public(added, principal)
 

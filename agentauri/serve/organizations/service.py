@@ -16,7 +16,6 @@ from agentauri.serve.caller import Client, actor_of
 from agentauri.serve.context import Context
 from agentauri.store import audit, closing, limits, members, organizations, pausing, webhook_secrets
 from agentauri.store.database import Connection
-from agentauri.store.limits import Countable
 from agentauri.store.organizations import Organization
 
 MAX_OWNED = 50
@@ -149,7 +148,7 @@ async def usage(context: Context, principal: Principal) -> dict[str, Any]:
     id_, month = principal.organization_id, _month(datetime.now(UTC))
     async with context.searches, context.pool.acquire() as connection:
         found = await organizations.get_organization(connection, id_)
-        used = {what.value: await limits.count(connection, id_, what) for what in Countable}
+        used = await limits.count_all(connection, id_)
         used["queued_deliveries"] = await limits.count_queued(connection, id_)
         made, fired = await limits.count_month(connection, id_, month)
     bounds = context.settings.limits.by_plan()[Plan(found.plan)]

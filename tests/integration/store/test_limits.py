@@ -32,14 +32,14 @@ async def add_trigger(pool: Pool, organization: UUID, allowed: int) -> None:
     async with pool.acquire() as connection, connection.transaction():
         sql = "INSERT INTO triggers (id, organization_id, name, partition) VALUES ($1, $2, 'x', 0)"
         await connection.execute(sql, uuid4(), organization)
-        await limits.check(connection, organization, Countable.TRIGGERS, bounds(triggers=allowed))
+        await limits.check(connection, organization, {Countable.TRIGGERS: 1}, bounds(triggers=allowed))
 
 
 async def test_two_who_add_the_last_one_at_once_are_told_apart(pool: Pool, db: Connection) -> None:
     organization = (await make_queue(db)).organization
     told = await asyncio.gather(*(add_trigger(pool, organization, 3) for _ in range(6)), return_exceptions=True)
     assert [type(one) for one in told if one is not None] == [LimitReached] * 3
-    assert await limits.count(db, organization, Countable.TRIGGERS) == 3
+    assert (await limits.count_all(db, organization))["triggers"] == 3
 
 
 async def test_the_refusal_names_limit_and_plan(pool: Pool, db: Connection) -> None:
@@ -57,16 +57,16 @@ async def test_another_plan_has_other_bounds(pool: Pool, db: Connection) -> None
 async def test_whoever_adds_nothing_is_not_refused_beyond_the_limit(db: Connection) -> None:
     queue = await make_queue(db)
     await queue.add_action(db, URL)
-    await limits.check(db, queue.organization, Countable.ACTIONS, bounds(actions=0), added=0)
+    await limits.check(db, queue.organization, {Countable.ACTIONS: 0}, bounds(actions=0))
     with pytest.raises(LimitReached):
-        await limits.check(db, queue.organization, Countable.ACTIONS, bounds(actions=0))
+        await limits.check(db, queue.organization, {Countable.ACTIONS: 1}, bounds(actions=0))
 
 
 async def test_nothing_is_added_to_a_closed_organization(db: Connection) -> None:
     organization = (await make_queue(db)).organization
     await db.execute("UPDATE organizations SET closed_at = now()")
     with pytest.raises(NotFound):
-        await limits.check(db, organization, Countable.API_KEYS, bounds())
+        await limits.check(db, organization, {Countable.API_KEYS: 1}, bounds())
 
 
 async def test_a_full_queue_suppresses_until_it_is_relieved(db: Connection) -> None:
