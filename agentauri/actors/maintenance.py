@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from agentauri import logs
-from agentauri.config import Limits, Retention
+from agentauri.config import Retention
+from agentauri.config_limits import Limits
 from agentauri.store import closing, events, idempotency, invitations, limits, maintenance, pausing, snapshots
 from agentauri.store.database import AWAY, Connection, Pool
 

@@ -54,6 +54,8 @@ class StatusCode(StrEnum):
     FAILED_FINALLY = "failed_finally"
     LEASE_EXPIRED = "lease_expired"
     ACTION_DISABLED = "action_disabled"
+    ORGANIZATION_PAUSED = "organization_paused"
+    QUEUE_FULL = "queue_full"
     ACTION_GONE = "action_gone"
     EVENT_RETRACTED = "event_retracted"
     CANCELLED_BY_USER = "cancelled_by_user"

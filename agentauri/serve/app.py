@@ -22,6 +22,7 @@ from agentauri.serve.deliveries.routes import router as deliveries
 from agentauri.serve.events.routes import router as events
 from agentauri.serve.frame import Frame, Net
 from agentauri.serve.openapi import document
+from agentauri.serve.organizations.routes import router as organizations
 from agentauri.serve.system.routes import router as system
 from agentauri.serve.triggers.routes import router as triggers
 from agentauri.serve.webhook_secrets.routes import router as webhook_secrets
@@ -34,6 +35,7 @@ TAGS = [
     {"name": "triggers", "description": "What is watched for, and what then happens."},
     {"name": "events", "description": "What happened on the chains; the same for everybody."},
     {"name": "deliveries", "description": "What your triggers sent, with every attempt."},
+    {"name": "organizations", "description": "Who owns everything: organizations, their members and what they use."},
     {"name": "api-keys", "description": "Keys by which programs call this API."},
     {"name": "webhook-secrets", "description": "The secrets that sign your webhooks."},
     {"name": "well-known", "description": "What other programs look for."},
@@ -63,7 +65,19 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for router in (system, triggers, events, deliveries, webhook_secrets, auth, wallet, api_keys, well_known):
+    routers = (
+        system,
+        triggers,
+        events,
+        deliveries,
+        webhook_secrets,
+        auth,
+        wallet,
+        api_keys,
+        organizations,
+        well_known,
+    )
+    for router in routers:
         app.router.routes.extend(router.routes)  # include_router would cost every request a second matching
     docs.install(app, openapi_url=OPENAPI_URL)
     problems.install(app)

@@ -8,10 +8,11 @@ leaves on the wrong side comes right with the next claim, or the next round of m
 
 from uuid import UUID
 
+from agentauri.models.delivery import StatusCode
 from agentauri.store.database import Connection
 from agentauri.store.maintenance import BATCH_ROWS
 
-PAUSED_CODE = "organization_paused"
+PAUSED_CODE = StatusCode.ORGANIZATION_PAUSED.value
 PAUSED_REASON = "The organization is paused."
 
 # The batches are picked in a CTE of their own: a plan may run a LIMIT inside IN (…) again for every row.

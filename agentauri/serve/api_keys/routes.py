@@ -39,11 +39,11 @@ State = Annotated[Live | None, Query(description="Only keys that work, or only t
 
 
 @router.post("", operation_id="create_api_key", status_code=201, response_model=NewApiKeyAnswer)
-async def create_api_key(principal: Admin, client: Anonymous, once: Once, body: ApiKeyBody) -> Response:
+async def create_api_key(context: In, principal: Admin, client: Anonymous, once: Once, body: ApiKeyBody) -> Response:
     """Create a key. Its text is in this answer and nowhere else afterwards."""
 
     async def work(connection: Connection) -> Response:
-        return secret(one(await service.create(connection, principal, client, body), 201))
+        return secret(one(await service.create(context, connection, principal, client, body), 201))
 
     return await once.perform(principal, work)
 

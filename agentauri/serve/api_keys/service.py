@@ -13,15 +13,20 @@ from agentauri.accounts.roles import Principal, Scope
 from agentauri.errors import Forbidden, InvalidRequest
 from agentauri.serve.api_keys.schemas import ApiKeyBody, ApiKeyChange
 from agentauri.serve.caller import Client, actor_of
+from agentauri.serve.context import Context
+from agentauri.serve.plan_limits import check_limits
 from agentauri.store import api_keys, audit
 from agentauri.store.database import Connection
+from agentauri.store.limits import Countable
 
 SECONDS_AN_HOUR = 3600
 PAST = "must lie in the future."
 
 
-async def create(connection: Connection, principal: Principal, client: Client, body: ApiKeyBody) -> dict[str, Any]:
-    """A new key with its text. Raises Forbidden or InvalidRequest."""
+async def create(
+    context: Context, connection: Connection, principal: Principal, client: Client, body: ApiKeyBody
+) -> dict[str, Any]:
+    """A new key with its text. Raises Forbidden, InvalidRequest or LimitReached."""
     _check_scopes(principal, body.permissions)
     _check_expiry(body.expires_at)
     made = make_key(body.environment)
@@ -38,6 +43,7 @@ async def create(connection: Connection, principal: Principal, client: Client, b
     key = await api_keys.create_key(
         connection, organization_id=principal.organization_id, created_by=principal.user_id, new=new
     )
+    await check_limits(context, connection, principal.organization_id, {Countable.API_KEYS: 1})
     await _note(connection, principal, client, "created", key.id, {"name": key.name, "permissions": key.permissions})
     return {**asdict(key), "key": made.text}
 

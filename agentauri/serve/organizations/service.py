@@ -16,6 +16,7 @@ from agentauri.serve.caller import Client, actor_of
 from agentauri.serve.context import Context
 from agentauri.store import audit, closing, limits, members, organizations, pausing, webhook_secrets
 from agentauri.store.database import Connection
+from agentauri.store.maintenance import BATCH_ROWS
 from agentauri.store.organizations import Organization
 
 MAX_OWNED = 50
@@ -120,7 +121,7 @@ async def set_paused(context: Context, principal: Principal, client: Client, pau
                 found = await organizations.get_organization(connection, found.id)
         settle = pausing.hold_waiting if paused else pausing.release_paused
         for _ in range(BATCHES_AT_ONCE):
-            if await settle(connection, found.id) < pausing.BATCH_ROWS:
+            if await settle(connection, found.id) < BATCH_ROWS:
                 break
     return public(found, role)
 

@@ -12,9 +12,11 @@ from agentauri.engine.shard import partition_of
 from agentauri.models.action import masked
 from agentauri.models.trigger import TriggerDefinition, TriggerFields, validate_trigger
 from agentauri.serve.context import Context
+from agentauri.serve.plan_limits import check_limits
 from agentauri.serve.triggers.actions import Plan, plan_actions, ref_of
 from agentauri.store import deliveries, trigger_versions, triggers
 from agentauri.store.database import Connection
+from agentauri.store.limits import Countable
 from agentauri.store.triggers import Trigger
 
 FIELDS = ("name", "description", "chain_id", "registry", "enabled", "match_all", "fire", "cooldown_seconds")
@@ -38,6 +40,8 @@ async def create(
     await triggers.insert_conditions(connection, organization_id, id_, _wire(fields))
     await triggers.put_actions(connection, organization_id, id_, plan.rows)
     stored = await triggers.get_trigger(connection, organization_id, id_)
+    added = {Countable.TRIGGERS: 1, Countable.ACTIONS: len(plan.rows)}
+    await check_limits(context, connection, organization_id, added)
     await _write_version(connection, stored, fields)
     return public(stored)
 
@@ -71,6 +75,8 @@ async def _apply(context: Context, connection: Connection, old: Trigger, sent: d
     if "actions" in sent:
         plan = plan_actions(context.vault, organization_id, sent["actions"], old.actions)
         await _put_actions(connection, organization_id, id_, plan)
+        added = {Countable.ACTIONS: len(plan.rows) - len(old.actions)}
+        await check_limits(context, connection, organization_id, added)
     stored = await triggers.get_trigger(connection, organization_id, id_)
     await _write_version(connection, stored, fields)
     return stored
