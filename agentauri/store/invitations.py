@@ -53,6 +53,7 @@ async def put_invitation(connection: Connection, new: Invitation, token_sha256: 
 
 async def find_by_token(connection: Connection, token_sha256: bytes) -> Invitation | None:
     """The open invitation with that token; None if there is none."""
+    # all organizations: the token says which one
     row = await connection.fetchrow(
         f"SELECT {COLUMNS} FROM invitations WHERE token_sha256 = $1 AND {OPEN}", token_sha256
     )
@@ -106,6 +107,7 @@ async def delete_written_by(connection: Connection, organization_id: UUID, user_
 
 async def delete_expired(connection: Connection) -> int:
     """One batch of expired invitations; returns how many."""
+    # all organizations: this is maintenance
     answer = await connection.execute(
         "DELETE FROM invitations WHERE id IN (SELECT id FROM invitations WHERE expires_at <= now() LIMIT $1)",
         BATCH_ROWS,

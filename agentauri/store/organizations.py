@@ -94,6 +94,7 @@ async def list_organizations(
     connection: Connection, user_id: UUID, *, limit: int, offset: int
 ) -> tuple[list[tuple[Organization, str]], int]:
     """A page of the organizations of a user with the role in each, the personal one first, and how many there are."""
+    # all organizations: of this user
     rows = await connection.fetch(
         f"""SELECT {SHOWN}, m.role FROM members AS m JOIN organizations AS o ON o.id = m.organization_id
             WHERE m.user_id = $1 ORDER BY o.personal_of IS NULL, o.created_at, o.id LIMIT $2 OFFSET $3""",
@@ -101,6 +102,7 @@ async def list_organizations(
         limit,
         offset,
     )
+    # all organizations: of this user
     total: int = await connection.fetchval("SELECT count(*) FROM members WHERE user_id = $1", user_id)
     return [(Organization(*tuple(row)[:-1]), row["role"]) for row in rows], total
 
@@ -111,6 +113,7 @@ async def count_owned(connection: Connection, user_id: UUID) -> int:
     Locks the user's row.
     """
     await connection.execute("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
+    # all organizations: of this user
     found: int = await connection.fetchval(
         """SELECT count(*) FROM members AS m JOIN organizations AS o ON o.id = m.organization_id
            WHERE m.user_id = $1 AND m.role = 'owner' AND o.personal_of IS NULL""",

@@ -49,6 +49,7 @@ RELEASE_SQL = (
         LIMIT $2 FOR UPDATE OF h SKIP LOCKED"""
 )
 
+# all organizations: this is maintenance
 STRANDED_SQL = (
     RELEASED
     % f"""

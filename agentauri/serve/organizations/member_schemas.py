@@ -18,20 +18,25 @@ def _either(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [{"required": ["user_id"]}, {"required": ["email"]}]
 
 
+def _not_null(schema: dict[str, Any]) -> None:
+    """A field that can be left out, and is not null where it stands."""
+    (own,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
+    schema.pop("default")
+    schema.update(own)
+
+
 class MemberBody(Body):
     """A user to add, or an address to invite; one of both."""
 
     model_config = ConfigDict(json_schema_extra=_either)
 
-    user_id: UUID | None = Field(
-        None, examples=[EXAMPLE_ID], json_schema_extra={"type": "string", "format": "uuid", "anyOf": None}
-    )
-    email: Text | None = Field(None, min_length=3, max_length=MAX_EMAIL, examples=[EMAIL])
+    user_id: UUID | None = Field(None, examples=[EXAMPLE_ID], json_schema_extra=_not_null)
+    email: Text | None = Field(None, min_length=3, max_length=MAX_EMAIL, examples=[EMAIL], json_schema_extra=_not_null)
     role: Role = Field(Role.MEMBER, description="At most the caller's own.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.user_id is None) == (self.email is None):
+        if len(self.model_fields_set & {"user_id", "email"}) != 1 or (self.user_id is None and self.email is None):
             raise ValueError("needs either user_id or email, and not both.")
         return self
 

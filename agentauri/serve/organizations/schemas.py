@@ -1,28 +1,34 @@
 """What organizations take, and how they and what they use are shown."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from agentauri.accounts.roles import Role
 from agentauri.models.plan import Plan
 from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, CursorPagination, Pagination, Schema, Text
 
 MAX_NAME = 255
+BREAKING = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+"""Control characters, line breaks, and what turns the direction of writing: a name stands in mails and lists."""
+NAME_PATTERN = rf"^[^{BREAKING}]*[^\s{BREAKING}][^{BREAKING}]*$"
+NAME_FORM = re.compile(NAME_PATTERN)
 
 
 def _name(text: str) -> str:
-    trimmed = text.strip()
-    if not trimmed:
-        raise ValueError("must not be empty")
-    if not trimmed.isprintable():
-        raise ValueError("must be one line of printable characters")
-    return trimmed
+    if not NAME_FORM.fullmatch(text):
+        raise ValueError("must be one line of text and not empty.")
+    return text.strip()
 
 
-Name = Annotated[Text, Field(min_length=1, max_length=MAX_NAME, examples=["Lovelace Ltd."]), AfterValidator(_name)]
+Name = Annotated[
+    Text,
+    Field(min_length=1, max_length=MAX_NAME, examples=["Lovelace Ltd."], json_schema_extra={"pattern": NAME_PATTERN}),
+    AfterValidator(_name),
+]
 
 
 class OrganizationBody(Body):
@@ -31,14 +37,18 @@ class OrganizationBody(Body):
     name: Name
 
 
-def _not_null(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)
+def _no_defaults(schema: dict[str, Any]) -> None:
+    """What is not sent is not changed; there is no value that stands for it."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
 
 class OrganizationChange(Body):
     """The fields to change."""
 
-    name: Name = Field("", validate_default=False, json_schema_extra=_not_null)
+    model_config = ConfigDict(json_schema_extra=_no_defaults)
+
+    name: Name = Field("", validate_default=False)
 
 
 class Organization(Schema):

@@ -48,7 +48,13 @@ async def own(user: User, pool: Pool) -> Owned:
     session = str(
         await pool.fetchval("SELECT id FROM sessions WHERE user_id = $1", UUID(user.registered["user"]["id"]))
     )
-    delivery = uuid4()
+    delivery, invitation = uuid4(), uuid4()
+    await pool.execute(
+        """INSERT INTO invitations (id, organization_id, email, role, token_sha256, expires_at)
+           VALUES ($1, $2, 'guest@example.com', 'member', '\\x00', now() + interval '1 day')""",
+        invitation,
+        UUID(user.organization_id),
+    )
     await pool.execute(
         """INSERT INTO deliveries (
                id, organization_id, trigger_id, action_id, event_id, event_seq, channel, destination, lane, status,
@@ -65,6 +71,7 @@ async def own(user: User, pool: Pool) -> Owned:
             "condition_id": trigger["conditions"][0]["id"],
             "action_id": trigger["actions"][0]["id"],
             "delivery_id": str(delivery),
+            "invitation_id": str(invitation),
             "key_id": key,
             "secret_id": secret,
             "session_id": session,
@@ -126,7 +133,9 @@ async def contents(pool: Pool) -> list[str]:
         "trigger_actions",
         "deliveries",
         "webhook_secrets",
+        "organizations",
         "members",
+        "invitations",
         "sessions",
     )
     return [str(await pool.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")) for table in tables]

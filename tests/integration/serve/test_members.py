@@ -45,9 +45,10 @@ async def test_added_member_reaches_the_organization_and_a_removed_one_does_not(
 @pytest.mark.parametrize(
     "body",
     [{}, {"user_id": str(uuid4()), "email": "a@example.com"}, {"email": "nobody"}, {"user_id": "x"},
-     {"email": "a@example.com", "role": "god"}, {"email": "a@example.com\nBcc: b@example.com"}],
+     {"email": "a@example.com", "role": "god"}, {"email": "a@example.com\nBcc: b@example.com"},
+     {"user_id": None}, {"user_id": None, "email": "a@example.com"}],
 )  # fmt: skip
-async def test_unusable_body_is_refused(api: Api, body: dict[str, str]) -> None:
+async def test_unusable_body_is_refused(api: Api, body: dict[str, str | None]) -> None:
     team = await make_team(api)
     assert refusal(await team.owner.call("POST", f"{team.path}/members", json=body)) == (400, "invalid_request")
 

@@ -37,7 +37,7 @@ async def test_new_organization_can_be_acted_in_at_once(user: User) -> None:
     assert trigger["organization_id"] == made["id"]
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 256, "a\r\nBcc: b@example.com", "a\u0000b", None, 7])
+@pytest.mark.parametrize("name", ["", "   ", "x" * 256, "a\r\nBcc: b@example.com", "a\u0000b", "a\u202eb", None, 7])
 async def test_unusable_name_is_refused(user: User, name: object) -> None:
     answer = await user.call("POST", "/organizations", json={"name": name})
     assert refusal(answer) == (400, "invalid_request")
