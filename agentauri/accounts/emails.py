@@ -23,6 +23,11 @@ def parse_email(raw: object) -> str:
         raise ValueError(f"is no e-mail address: {str(error)[:200]}") from None
 
 
+def login_name(raw: str) -> str:
+    """An address or a user name as it is looked for, whoever may have it or not."""
+    return unicodedata.normalize("NFC", raw.strip())
+
+
 def parse_username(raw: object) -> str:
     """The user name, trimmed. Raises ValueError; an @ is not allowed, so a name is never taken for an address."""
     name = unicodedata.normalize("NFC", str(raw).strip())
