@@ -152,10 +152,12 @@ class Telegram(Section):
 
 
 class Smtp(Section):
-    """Outgoing mail; read, but this version sends none yet."""
+    """Outgoing mail: addresses to verify, passwords to reset, invitations."""
 
-    url: SecretStr = SecretStr("")
+    url: Annotated[SecretStr, _check_scheme("smtp", "smtps")] = SecretStr("")
     """smtp:// or smtps:// with user and password; empty in development: mails become files in data_dir/mail."""
+    sender: str = Field("", max_length=254, pattern=r"^([^\s@,;:<>()\[\]\"\\]+@[^\s@,;:<>()\[\]\"\\]+)?$")
+    """The address that mails come from; empty: no-reply at the host of public_url."""
 
 
 class OAuthProvider(Section):

@@ -28,6 +28,7 @@
     │   └── Fenced               somebody else owns the row that was to be written
     └── ChannelError
         ├── TemplateError        a template does not parse, names something unknown, or grows too large
+        ├── MailFailed           a mail cannot be written, or its server did not take it
         └── Blocked              the outbound guard refuses a destination
 
 Each passes all its arguments to ``super().__init__``, so that it survives pickling between Ray processes.
@@ -196,6 +197,10 @@ class ChannelError(AgentAuriError):
 
 class TemplateError(ChannelError):
     """A template does not parse, names something unknown, or its result is too large."""
+
+
+class MailFailed(ChannelError):
+    """A mail cannot be written, or the mail server did not take it."""
 
 
 class Blocked(ChannelError):

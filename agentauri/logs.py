@@ -13,7 +13,7 @@ from typing import Any, Literal
 import structlog
 
 SECRET_NAME = re.compile(r"secret|password|token(?!s$)|authorization|api_key|private|cookie|signature", re.IGNORECASE)
-SECRET_VALUE = re.compile(r"\b(aur_(?:live|test)_|aurr_|whsec_)[A-Za-z0-9+/=_-]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+SECRET_VALUE = re.compile(r"\b(aur_(?:live|test)_|aurr_|aurm_|whsec_)[A-Za-z0-9+/=_-]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 NOT_SECRET = {"owner_token", "lease_token"}
 MASK = "•••"
 
