@@ -12,7 +12,18 @@ from uuid import UUID
 from agentauri import logs
 from agentauri.config import Retention
 from agentauri.config_limits import Limits
-from agentauri.store import closing, events, idempotency, invitations, limits, maintenance, pausing, snapshots
+from agentauri.store import (
+    closing,
+    events,
+    idempotency,
+    invitations,
+    limits,
+    lockouts,
+    mail_tokens,
+    maintenance,
+    pausing,
+    snapshots,
+)
 from agentauri.store.database import AWAY, Connection, Pool
 
 log = logs.get("maintenance")
@@ -22,6 +33,9 @@ SILENT = timedelta(days=1)
 """A chain of which nothing was heard for so long is not watched any more: it keeps no snapshot, version or event."""
 SETTLED = timedelta(minutes=10)
 """After a pause every chain looks silent, until its indexer has claimed it."""
+
+FAILURES_COUNT = timedelta(days=1)
+"""Failed logins of an account or a client are forgotten when none was added for so long."""
 
 
 async def run(pool: Pool, retention: Retention, bounds: Limits) -> None:
@@ -58,6 +72,13 @@ async def round_once(
     await _drain(idempotency.purge, connection)
     if retention.audit_days:
         await _drain(maintenance.delete_audit, connection, now, retention.audit_days)
+    await _forget_guesses(connection, now)
+
+
+async def _forget_guesses(connection: Connection, now: datetime) -> None:
+    await _drain(lockouts.delete_old, connection, now - FAILURES_COUNT, maintenance.BATCH_ROWS)
+    await _drain(lockouts.delete_old_pairs, connection, now - FAILURES_COUNT, maintenance.BATCH_ROWS)
+    await _drain(mail_tokens.delete_old, connection, now, maintenance.BATCH_ROWS)
 
 
 async def _ensure_months(connection: Connection, now: datetime) -> None:

@@ -15,6 +15,9 @@ from agentauri.accounts.passwords import PRODUCTION, Cost
 from agentauri.config import Settings
 from agentauri.serve import API, cross_origin, docs, problems
 from agentauri.serve.api_keys.routes import router as api_keys
+from agentauri.serve.auth.account_routes import router as account
+from agentauri.serve.auth.browser_routes import router as browser
+from agentauri.serve.auth.password_routes import router as passwords
 from agentauri.serve.auth.routes import router as auth
 from agentauri.serve.auth.wallet.routes import router as wallet
 from agentauri.serve.context import open_context, set_context
@@ -73,6 +76,9 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         webhook_secrets,
         auth,
         wallet,
+        account,
+        passwords,
+        browser,
         api_keys,
         organizations,
         well_known,

@@ -15,9 +15,11 @@ from agentauri.chain.contract_wallets import ContractWallets
 from agentauri.config import Settings
 from agentauri.serve.access import Access
 from agentauri.serve.csrf import Csrf
+from agentauri.serve.gate import Gate
 from agentauri.serve.key_uses import KeyUses
 from agentauri.serve.keys import Keys
 from agentauri.serve.limiter import Limiter
+from agentauri.serve.outbox import Outbox, mailer_of
 from agentauri.serve.peer import Peers
 from agentauri.serve.system.service import Monitor
 from agentauri.store.checkpoints import identity
@@ -47,6 +49,8 @@ class Context:
     key_uses: KeyUses
     csrf: Csrf
     limiter: Limiter
+    mailer: Outbox
+    gate: Gate
     peers: Peers
     wallets: ContractWallets
     monitor: Monitor
@@ -75,6 +79,8 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         key_uses=KeyUses(pool),
         csrf=Csrf(secret),
         limiter=Limiter.of(settings, RateLimits.open(settings.stores.redis_url.get_secret_value(), prefix)),
+        mailer=Outbox(mailer_of(settings)),
+        gate=Gate(),
         peers=Peers(settings.http.trusted_proxies),
         wallets=ContractWallets({chain.id: _http(chain.rpc_urls) for chain in settings.chains}),
         monitor=Monitor(pool, redis),
@@ -84,6 +90,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         await keys.refresh()
         async with _background(context):
             yield context
+        await context.mailer.close()
         await context.key_uses.write()
     finally:
         passwords.close()

@@ -82,3 +82,18 @@ async def find_owner(connection: Connection, table: str, id: UUID, organizations
         f"SELECT organization_id FROM {table} WHERE id = $1 AND organization_id = ANY($2::uuid[])", id, organizations
     )
     return owner
+
+
+async def revoke_machines(connection: Connection, user_id: UUID, reason: str) -> None:
+    """End every API key and OAuth client of a user's personal organization."""
+    await connection.execute(
+        """UPDATE api_keys SET revoked_at = now(), revoked_reason = $2, updated_at = now()
+           WHERE organization_id = (SELECT id FROM organizations WHERE personal_of = $1) AND revoked_at IS NULL""",
+        user_id,
+        reason,
+    )
+    await connection.execute(
+        """UPDATE oauth_clients SET revoked_at = now(), updated_at = now()
+           WHERE organization_id = (SELECT id FROM organizations WHERE personal_of = $1) AND revoked_at IS NULL""",
+        user_id,
+    )

@@ -60,3 +60,16 @@ async def touch_identity(connection: Connection, provider: str, subject: str, em
         subject,
         email,
     )
+
+
+async def list_identities(connection: Connection, user_id: UUID) -> list[Identity]:
+    """Every way in which a user signs in without a password, the oldest first."""
+    rows = await connection.fetch(
+        f"SELECT {COLUMNS} FROM identities WHERE user_id = $1 ORDER BY created_at, provider, subject", user_id
+    )
+    return [Identity(*row) for row in rows]
+
+
+async def delete_identities(connection: Connection, user_id: UUID) -> None:
+    """Let nobody sign in as the user without a password any more."""
+    await connection.execute("DELETE FROM identities WHERE user_id = $1", user_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from agentauri.errors import NotFound
 from agentauri.store.database import Connection
 
 MAX_LIVE = 10
@@ -39,6 +40,27 @@ class RefreshToken:
     is_live: bool
     successor_sealed: bytes | None
     in_grace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A live session as its user sees it."""
+
+    id: UUID
+    method: str
+    ip: str
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PastSession(Session):
+    """A session that may have ended."""
+
+    revoked_at: datetime | None
+    revoked_reason: str | None
 
 
 async def create_session(connection: Connection, login: Login) -> None:
@@ -117,3 +139,58 @@ async def revoke(connection: Connection, session_id: UUID, reason: str) -> None:
         session_id,
         reason,
     )
+
+
+async def list_live(connection: Connection, user_id: UUID) -> list[Session]:
+    """A user's live sessions, the one used last first; there are MAX_LIVE at most."""
+    rows = await connection.fetch(
+        """SELECT id, method, ip, user_agent, created_at, last_used_at, expires_at FROM sessions
+           WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY last_used_at DESC, id""",
+        user_id,
+    )
+    return [Session(*row) for row in rows]
+
+
+async def revoke_own(connection: Connection, user_id: UUID, session_id: UUID, reason: str) -> None:
+    """End one live session of a user. Raises NotFound."""
+    answer = await connection.execute(
+        """UPDATE sessions SET revoked_at = now(), revoked_reason = $3
+           WHERE user_id = $1 AND id = $2 AND revoked_at IS NULL AND expires_at > now()""",
+        user_id,
+        session_id,
+        reason,
+    )
+    if answer == "UPDATE 0":
+        raise NotFound("you have no such session.")
+
+
+async def revoke_all(connection: Connection, user_id: UUID, reason: str, *, but: UUID | None = None) -> None:
+    """End every live session of a user, but for the session ``but``."""
+    await connection.execute(
+        """UPDATE sessions SET revoked_at = now(), revoked_reason = $2
+           WHERE user_id = $1 AND revoked_at IS NULL AND id IS DISTINCT FROM $3""",
+        user_id,
+        reason,
+        but,
+    )
+
+
+async def find_session_of(connection: Connection, token_sha256: bytes) -> UUID | None:
+    """The live session that a refresh token belongs to, be the token used or not."""
+    found: UUID | None = await connection.fetchval(
+        """SELECT s.id FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
+           WHERE t.token_sha256 = $1 AND t.expires_at > now() AND s.revoked_at IS NULL AND s.expires_at > now()""",
+        token_sha256,
+    )
+    return found
+
+
+async def list_history(connection: Connection, user_id: UUID, limit: int) -> list[PastSession]:
+    """A user's sessions, ended ones too as long as they are kept, the newest first."""
+    rows = await connection.fetch(
+        """SELECT id, method, ip, user_agent, created_at, last_used_at, expires_at, revoked_at, revoked_reason
+           FROM sessions WHERE user_id = $1 ORDER BY created_at DESC, id LIMIT $2""",
+        user_id,
+        limit,
+    )
+    return [PastSession(*row) for row in rows]

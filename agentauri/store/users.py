@@ -1,5 +1,7 @@
 """Users: who they are and how they sign in. Addresses and names are unique without case; the database says so."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -46,7 +48,7 @@ async def create_user(
     verified: bool = False,
 ) -> User:
     """Insert a user; ``verified``: the e-mail is known to be theirs. Raises Conflict when it or the name is taken."""
-    try:
+    with _taken():
         row = await connection.fetchrow(
             f"""INSERT INTO users (id, email, username, name, password_hash, email_verified_at)
                 VALUES ($1, $2, $3, $4, $5, CASE WHEN $6 THEN now() END) RETURNING {COLUMNS}""",
@@ -57,8 +59,6 @@ async def create_user(
             password_hash,
             verified,
         )
-    except asyncpg.UniqueViolationError as error:
-        raise Conflict(TAKEN.get(error.constraint_name or "", "this account exists already.")) from None
     assert row is not None
     return User(*row)
 
@@ -85,3 +85,64 @@ async def record_login(connection: Connection, id: UUID, password_hash: str | No
         id,
         password_hash,
     )
+
+
+async def get_for_change(connection: Connection, id: UUID) -> User:
+    """The user, locked against other changes to the end of the transaction. Raises NotFound."""
+    row = await connection.fetchrow(f"SELECT {COLUMNS} FROM users WHERE id = $1 FOR NO KEY UPDATE", id)
+    if row is None:
+        raise NotFound("this user does not exist.")
+    return User(*row)
+
+
+async def change_profile(connection: Connection, id: UUID, *, name: str, username: str | None) -> User:
+    """Overwrite what a user may change at will. Raises Conflict when the user name is taken."""
+    with _taken():
+        row = await connection.fetchrow(
+            f"UPDATE users SET name = $2, username = $3, updated_at = now() WHERE id = $1 RETURNING {COLUMNS}",
+            id,
+            name,
+            username,
+        )
+    assert row is not None
+    return User(*row)
+
+
+async def verify_email(connection: Connection, id: UUID, email: str) -> None:
+    """Give the user an address that was shown to be theirs. Raises Conflict when another user has it."""
+    with _taken():
+        await connection.execute(
+            """UPDATE users SET email = $2, updated_at = now(),
+                   email_verified_at = CASE WHEN lower(email) = lower($2) THEN coalesce(email_verified_at, now())
+                       ELSE now() END
+               WHERE id = $1""",
+            id,
+            email,
+        )
+
+
+async def is_email_taken(connection: Connection, email: str, *, but: UUID) -> bool:
+    """Whether a user other than ``but`` has this address."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM users WHERE lower(email) = lower($1) AND id <> $2)", email, but
+    )
+    return found
+
+
+async def set_password(connection: Connection, id: UUID, password_hash: str) -> None:
+    """Replace the password, or give the user a first one."""
+    await connection.execute("UPDATE users SET password_hash = $2, updated_at = now() WHERE id = $1", id, password_hash)
+
+
+async def delete_user(connection: Connection, id: UUID) -> None:
+    """Delete the user with sessions, identities, memberships and tokens; organizations are removed before."""
+    await connection.execute("DELETE FROM users WHERE id = $1", id)
+
+
+@contextmanager
+def _taken() -> Iterator[None]:
+    """Tell which name is taken."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict(TAKEN.get(error.constraint_name or "", "this account exists already.")) from None

@@ -7,9 +7,12 @@ from fastapi.responses import Response
 
 from agentauri.accounts.limits import Policy
 from agentauri.accounts.roles import Principal
+from agentauri.models.ids import UserId
 from agentauri.serve import API
 from agentauri.serve.answers import nothing, one, secret
 from agentauri.serve.auth import service
+from agentauri.serve.auth.addresses import welcome
+from agentauri.serve.auth.cookies import find_refresh_cookie, read_refresh_cookie, with_cookies, without_cookies
 from agentauri.serve.auth.schemas import (
     LoginBody,
     RefreshBody,
@@ -22,7 +25,7 @@ from agentauri.serve.context import In
 from agentauri.serve.guard import Guard, guarded
 from agentauri.serve.once import Once
 from agentauri.serve.openapi import errors
-from agentauri.serve.principal import require_user
+from agentauri.serve.principal import Anonymous, require_user
 from agentauri.serve.reading import Route
 from agentauri.store.database import Connection
 
@@ -39,35 +42,51 @@ router = APIRouter(prefix=f"{API}/auth", tags=["auth"], route_class=Route)
 async def register(
     context: In, guard: Annotated[Guard, guarded(Policy.REGISTRATION)], once: Once, body: RegisterBody
 ) -> Response:
-    """Make an account with its personal organization; answers as a login does, and with the first webhook secret."""
+    """Make an account with its personal organization; answers as a login does, and with the first webhook secret.
+    A mail asks to verify the address."""
     await guard.admit()
     prepared = await service.prepare(context, body)
+    made: list[UserId] = []
 
     async def work(connection: Connection) -> Response:
-        return secret(one(await service.register(context, connection, prepared, guard.client), 201))
+        data = await service.register(context, connection, prepared, guard.client)
+        made.append(data["user"]["id"])
+        return secret(one(data, 201))
 
-    return await once.perform(None, work)
+    answer = await once.perform(None, work)
+    for user_id in made:  # none when the answer is a stored one
+        welcome(context, user_id)
+    return with_cookies(context, answer) if body.cookie else answer
 
 
 @router.post("/login", operation_id="login", response_model=TokensAnswer, responses=errors(401, 429))
 async def login(context: In, guard: Annotated[Guard, guarded(Policy.LOGIN)], body: LoginBody) -> Response:
-    """Log in with e-mail or user name; an unknown account and a wrong password look the same."""
+    """Log in with e-mail or user name; an unknown account and a wrong password look the same. The fifth failure in a
+    row locks account and client for 15 minutes; further ones for longer."""
     await guard.admit(body.email or body.username)
-    return secret(one(await service.login(context, body, guard.client)))
+    answer = secret(one(await service.login(context, body, guard.client)))
+    return with_cookies(context, answer) if body.cookie else answer
 
 
-@router.post("/refresh", operation_id="refresh", response_model=TokensAnswer, responses=errors(401, 429))
-async def refresh(context: In, guard: Annotated[Guard, guarded(Policy.REFRESH)], body: RefreshBody) -> Response:
-    """Swap a refresh token for new tokens. It works once; used again later than 10 s after, it ends the session."""
-    await guard.admit(body.refresh_token)
-    return secret(one(await service.refresh(context, body.refresh_token)))
+@router.post("/refresh", operation_id="refresh", response_model=TokensAnswer, responses=errors(401, 403, 429))
+async def refresh(
+    context: In, guard: Annotated[Guard, guarded(Policy.REFRESH)], body: RefreshBody | None = None
+) -> Response:
+    """Swap a refresh token for new tokens. It works once; used again later than 10 s after, it ends the session.
+    Without one in the body the cookie's is taken, which needs `X-CSRF-Token`, and both cookies are renewed."""
+    body = body or RefreshBody()
+    await guard.admit(body.refresh_token or find_refresh_cookie(guard.request))
+    by_cookie = body.refresh_token is None
+    token = body.refresh_token or await read_refresh_cookie(context, guard.request)
+    answer = secret(one(await service.refresh(context, token, guard.client)))
+    return with_cookies(context, answer) if by_cookie or body.cookie else answer
 
 
 @router.post("/logout", operation_id="logout", status_code=204, response_class=Response)
-async def logout(context: In, principal: Annotated[Principal, require_user()]) -> Response:
-    """End the session whose access token this is; its refresh token ends with it."""
-    await service.logout(context, principal)
-    return nothing()
+async def logout(context: In, principal: Annotated[Principal, require_user()], client: Anonymous) -> Response:
+    """End the session whose access token this is, and forget its cookies; its refresh token ends with it."""
+    await service.logout(context, principal, client)
+    return without_cookies(context, nothing())
 
 
 @router.get("/me", operation_id="get_me", response_model=UserAnswer)

@@ -1,7 +1,7 @@
 """What registering and logging in take, and who a user is."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
@@ -15,6 +15,8 @@ MAX_EMAIL = 254
 MAX_NAME = 255
 MAX_LOGIN_PASSWORD = 1024
 EMAIL = "ada@example.com"
+
+COOKIE = Field(False, description="Whether the tokens are also to be set as cookies, which no script can read.")
 
 Password = Annotated[str, Field(json_schema_extra={"format": "password", "writeOnly": True})]
 
@@ -31,6 +33,7 @@ class RegisterBody(Body):
     )
     username: Text | None = Field(None, max_length=32, description="Letters, digits, '.', '_' and '-'.")
     name: Text = Field("", max_length=MAX_NAME, examples=["Ada Lovelace"])
+    cookie: bool = COOKIE
 
 
 def _either(schema: dict[str, Any]) -> None:
@@ -45,7 +48,7 @@ class LoginBody(Body):
     email: Text | None = Field(None, max_length=MAX_EMAIL, examples=[EMAIL], json_schema_extra={"type": "string"})
     username: Text | None = Field(None, max_length=MAX_NAME)
     password: Password = Field(max_length=MAX_LOGIN_PASSWORD, examples=["correct-horse-battery-staple"])
-    cookie: Literal[False] = Field(False, description="Tokens come in the answer; cookies are not set yet.")
+    cookie: bool = COOKIE
 
     @model_validator(mode="after")
     def _one_name(self) -> Self:
@@ -55,9 +58,10 @@ class LoginBody(Body):
 
 
 class RefreshBody(Body):
-    """A refresh token."""
+    """A refresh token; left out: that of the cookie."""
 
-    refresh_token: Text = Field(max_length=128, examples=["aurr_…"])
+    refresh_token: Text | None = Field(None, max_length=128, examples=["aurr_…"])
+    cookie: bool = COOKIE
 
 
 class OrganizationOfUser(Schema):

@@ -5,18 +5,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agentauri import logs
-from agentauri.accounts.emails import parse_email, parse_username
+from agentauri.accounts.emails import login_name, parse_email, parse_username
 from agentauri.accounts.roles import Principal
 from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_refresh_token, refresh_hash
 from agentauri.errors import Unauthenticated
 from agentauri.models.ids import UserId
 from agentauri.models.problems import Problems
+from agentauri.serve.auth import guess
 from agentauri.serve.auth.begin import begin_session, create_account, public
 from agentauri.serve.auth.schemas import LoginBody, RegisterBody
-from agentauri.serve.caller import Client
+from agentauri.serve.caller import Client, actor_of
 from agentauri.serve.context import Context
-from agentauri.store import sessions, users
+from agentauri.store import audit, sessions, users
+from agentauri.store.audit import Actor
 from agentauri.store.database import Connection
+from agentauri.store.users import User
 
 log = logs.get("auth")
 NOT_REFRESHED = "the refresh token is not valid, has expired, or was used before; log in again."
@@ -54,25 +57,33 @@ async def register(context: Context, connection: Connection, prepared: Prepared,
 
 
 async def login(context: Context, body: LoginBody, client: Client) -> dict[str, Any]:
-    """Check credentials and begin a session. Raises Unauthenticated, the same whatever is wrong."""
+    """Check credentials and begin a session. Raises Unauthenticated, the same whatever is wrong, and AccountLocked."""
+    email, username = (None if name is None else login_name(name) for name in (body.email, body.username))
     async with context.pool.acquire() as connection:
-        user = await users.find_by_login(
-            connection,
-            email=None if body.email is None else body.email.strip(),
-            username=None if body.username is None else body.username.strip(),
-        )
-    right = await context.passwords.verify(None if user is None else user.password_hash, body.password)
-    if not right or user is None or user.disabled_at is not None:
+        user = await users.find_by_login(connection, email=email, username=username)
+    subjects = guess.subjects_of(user, email or username or "", client)
+    async with guess.turn(context, subjects):
+        right = await context.passwords.verify(None if user is None else user.password_hash, body.password)
+        if not right or user is None or user.disabled_at is not None:
+            raise await guess.fail(context, subjects, user, client, Unauthenticated(WRONG))
+        renewed = None
+        if context.passwords.is_outdated(str(user.password_hash)):
+            renewed = await context.passwords.hash(body.password)
+        async with context.pool.acquire() as connection, connection.transaction():
+            await guess.succeed(connection, subjects)
+            await _still_right(connection, user)
+            await users.record_login(connection, user.id, renewed)
+            return await begin_session(context, connection, user, client)
+
+
+async def _still_right(connection: Connection, checked: User) -> None:
+    """Raise Unauthenticated when the password was changed while it was being checked: that ends all sessions."""
+    user = await users.get_for_change(connection, checked.id)
+    if user.password_hash != checked.password_hash or user.disabled_at is not None:
         raise Unauthenticated(WRONG)
-    renewed = None
-    if context.passwords.is_outdated(str(user.password_hash)):
-        renewed = await context.passwords.hash(body.password)
-    async with context.pool.acquire() as connection, connection.transaction():
-        await users.record_login(connection, user.id, renewed)
-        return await begin_session(context, connection, user, client)
 
 
-async def refresh(context: Context, token: str) -> dict[str, Any]:
+async def refresh(context: Context, token: str, client: Client) -> dict[str, Any]:
     """New tokens for a refresh token. Raises Unauthenticated; a token used again later ends its session."""
     old, now = refresh_hash(token), datetime.now(UTC)
     async with context.pool.acquire() as connection, connection.transaction():
@@ -86,13 +97,15 @@ async def refresh(context: Context, token: str) -> dict[str, Any]:
                 "expires_in": ACCESS_SECONDS,
                 "user": await public(connection, user),
             }
+        if found is not None and found.is_live:
+            await _end_as_stolen(connection, found, client)
     raise Unauthenticated(NOT_REFRESHED)
 
 
 async def _succeed(
     context: Context, connection: Connection, found: sessions.RefreshToken, old: bytes, now: datetime
 ) -> str | None:
-    """The token after ``found``; None when it was used before, which ends the session: one of two users is a thief."""
+    """The token after ``found``; None when it was used before: one of two users is a thief."""
     sealed_for = f"refresh_token:{old.hex()}"
     if found.successor_sealed is None:
         text, new = make_refresh_token()
@@ -107,15 +120,23 @@ async def _succeed(
         return text
     if found.in_grace:
         return context.vault.open(found.successor_sealed, sealed_for).decode()
-    await sessions.revoke(connection, found.session_id, "refresh_token_reused")
-    log.warning("refresh_token_reused", session=str(found.session_id), user=str(found.user_id))
     return None
 
 
-async def logout(context: Context, principal: Principal) -> None:
+async def _end_as_stolen(connection: Connection, found: sessions.RefreshToken, client: Client) -> None:
+    await sessions.revoke(connection, found.session_id, "refresh_token_reused")
+    actor = Actor("user", None, found.user_id, client.ip, client.request_id)
+    target = f"session:{found.session_id}"
+    await audit.record(connection, actor, "session.token_reused", organization_id=None, target=target)
+    log.warning("refresh_token_reused", session=str(found.session_id), user=str(found.user_id))
+
+
+async def logout(context: Context, principal: Principal, client: Client) -> None:
     """End the session of the token that was sent."""
-    async with context.pool.acquire() as connection:
+    async with context.pool.acquire() as connection, connection.transaction():
         await sessions.revoke(connection, principal.session, "logout")
+        actor, target = actor_of(principal, client), f"session:{principal.session}"
+        await audit.record(connection, actor, "user.logged_out", organization_id=None, target=target)
     context.access.forget(f"session:{principal.session}")  # here at once; the other replicas hear of it
 
 

@@ -13,11 +13,13 @@ from agentauri.accounts.emails import parse_email
 from agentauri.accounts.invitation_tokens import LIFETIME, invitation_token_hash, make_invitation_token
 from agentauri.accounts.membership import check_grant, check_not_personal
 from agentauri.accounts.roles import Principal, Role
+from agentauri.channels.mail import Mail
 from agentauri.errors import Conflict, Forbidden, NotFound
 from agentauri.models.problems import Problems
 from agentauri.serve.caller import Client, actor_of
 from agentauri.serve.context import Context
 from agentauri.serve.organizations import service
+from agentauri.serve.organizations.mail import invite_mail
 from agentauri.serve.organizations.service import lock, note
 from agentauri.serve.plan_limits import check_limits
 from agentauri.store import audit, invitations, members, organizations, users
@@ -53,6 +55,15 @@ async def invite(
     await check_limits(context, connection, found.id, {Countable.MEMBERS: 1})
     await note(connection, principal, client, "invitation.created", _target(new.id), {"email": email, "role": role})
     return {**asdict(new), "token": token}
+
+
+async def mail(context: Context, connection: Connection, principal: Principal, made: dict[str, Any]) -> Mail:
+    """What the invited person is told."""
+    found = await organizations.get_organization(connection, principal.organization_id)
+    subject, text = invite_mail(
+        organization=found.name, role=made["role"], token=made["token"], public_url=context.settings.public_url
+    )
+    return Mail(made["email"], subject, text)
 
 
 async def revoke(connection: Connection, principal: Principal, client: Client, id_: UUID) -> None:

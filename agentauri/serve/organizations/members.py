@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
+from agentauri.channels.mail import Mail
 from agentauri.serve import API
 from agentauri.serve.answers import counted, nothing, one, secret
 from agentauri.serve.context import In
@@ -46,20 +47,25 @@ async def list_members(
 async def add_member(
     context: In, principal: Admin, client: Anonymous, once: Once, organization_id: Id, body: MemberBody
 ) -> Response:
-    """Add a user by id, or invite an e-mail address; the token of an invitation is in this answer alone.
+    """Add a user by id, or invite an e-mail address; the token of an invitation is in this answer, and in a mail to the
+    invited address where this deployment sends any.
 
     An invitation lasts 7 days, works once, and only for a user whose verified address is the invited one. Another
     one for the same address takes its place.
     """
+    mails: list[Mail] = []
 
     async def work(connection: Connection) -> Response:
         if body.email is not None:
             made = await inviting.invite(context, connection, principal, client, body.email, body.role)
+            mails.append(await inviting.mail(context, connection, principal, made))
             return secret(one(made, 201))
         assert body.user_id is not None
         return one(await membership.add(context, connection, principal, client, body.user_id, body.role), 201)
 
     answer = await once.perform(principal, work)
+    for mail in mails:  # none when the answer is a stored one
+        context.mailer.offer(mail)
     if body.user_id is not None:
         context.access.forget(f"user:{body.user_id}")
     return answer

@@ -213,3 +213,23 @@ async def test_p19_deliveries_that_an_enabling_missed_are_queued(pool: Pool) -> 
     await round_with(pool)
     rows = await pool.fetch("SELECT action_id, lane, status_code FROM deliveries WHERE status = 'pending'")
     assert [tuple(row) for row in rows] == [(enabled, "127.0.0.1", None)]
+
+
+async def test_failed_logins_and_tokens_of_mails_are_forgotten_after_a_while(pool: Pool) -> None:
+    before, day = NOW - timedelta(hours=1), timedelta(days=1)
+    for subject, updated_at in ((b"old", before - day), (b"new", before)):
+        await pool.execute("INSERT INTO lockouts VALUES ($1, 5, now() - interval '1 hour', $2)", subject, updated_at)
+        await pool.execute("INSERT INTO lockout_pairs VALUES ($1, $1, 5, $2)", subject, updated_at)
+    await pool.execute("INSERT INTO lockouts VALUES ('locked', 25, now() + interval '1 hour', $1)", before - day)
+    await pool.execute("INSERT INTO users (id) VALUES (gen_random_uuid())")
+    for token, expires_at in ((b"old", before), (b"new", NOW + day)):
+        await pool.execute(
+            """INSERT INTO mail_tokens (token_sha256, user_id, purpose, email, expires_at)
+               SELECT $1, id, 'reset', 'a@example.com', $2 FROM users""",
+            token,
+            expires_at,
+        )
+    await round_with(pool)
+    assert {row["subject"] for row in await pool.fetch("SELECT * FROM lockouts")} == {b"new", b"locked"}
+    assert [row["account"] for row in await pool.fetch("SELECT * FROM lockout_pairs")] == [b"new"]
+    assert [row["token_sha256"] for row in await pool.fetch("SELECT * FROM mail_tokens")] == [b"new"]

@@ -1,6 +1,10 @@
 """The real application over its real stores, called in process; every answer is held against the OpenAPI document."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -13,10 +17,13 @@ from agentauri.accounts.passwords import Cost
 from agentauri.config import Settings
 from agentauri.serve.app import create_app
 from tests.support.openapi import CheckedTransport, Contract
+from tests.support.smtp import Inbox, smtp_server
 
 CHEAP = Cost(memory_kib=64, iterations=1)
 PASSWORD = "correct-horse-battery-staple"
 SECRET_KEY = "t" * 40
+DATA_DIR = tempfile.mkdtemp(prefix="agentauri-tests-")
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 
 
 @dataclass
@@ -53,24 +60,46 @@ class User:
 
 
 def settings_for(database: str, redis_url: str, **more: Any) -> Settings:
-    """Settings of a test's application."""
+    """Settings of a test's application; it writes its mails into files that nobody keeps."""
     stores = {"database_url": database, "redis_url": redis_url}
-    return Settings.model_validate({"environment": "test", "secret_key": SECRET_KEY, "stores": stores, **more})
+    given = {"environment": "test", "secret_key": SECRET_KEY, "data_dir": DATA_DIR, "stores": stores, **more}
+    return Settings.model_validate(given)
 
 
 CONTRACT = Contract(create_app(settings_for("postgresql://x", "redis://x")).openapi())
 
 
-@pytest.fixture
-async def api(database: str, redis_url: str) -> AsyncIterator[Api]:
-    """The application, started."""
-    app = create_app(settings_for(database, redis_url), cost=CHEAP)
+@asynccontextmanager
+async def running(settings: Settings, *, cost: Cost = CHEAP) -> AsyncIterator[Api]:
+    """The application, started with these settings."""
+    app = create_app(settings, cost=cost)
     transport = CheckedTransport(httpx2.ASGITransport(app, raise_app_exceptions=False), CONTRACT)
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=transport, base_url="http://test") as client,
     ):
         yield Api(app, client)
+
+
+@pytest.fixture
+async def api(database: str, redis_url: str) -> AsyncIterator[Api]:
+    """The application, started."""
+    async with running(settings_for(database, redis_url)) as started:
+        yield started
+
+
+@pytest.fixture
+async def inbox() -> AsyncIterator[Inbox]:
+    """A mail server that keeps what it takes."""
+    async with smtp_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def mailed(database: str, redis_url: str, inbox: Inbox) -> AsyncIterator[Api]:
+    """The application, sending its mails to ``inbox``."""
+    async with running(settings_for(database, redis_url, smtp={"url": inbox.url})) as started:
+        yield started
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from agentauri.config import build
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import Api, User
+from tests.support.smtp import Inbox
 from tests.support.teams import Team, id_of, make_team, refusal, roles_of
 
 ACCEPT = "/organizations/invitations/accept"
@@ -145,3 +146,11 @@ async def test_invitation_into_a_deleted_organization_is_void(api: Api, pool: Po
     made = await invite(team, team.admin, guest.email)
     await team.owner.call("DELETE", team.path)
     assert refusal(await guest.call("POST", ACCEPT, json={"token": made["token"]})) == (404, "not_found")
+
+
+async def test_the_invited_person_gets_a_mail_with_the_token(mailed: Api, inbox: Inbox) -> None:
+    team = await make_team(mailed)
+    made = await invite(team, team.admin, "guest@example.com")
+    await mailed.app.state.context.mailer.flush()
+    (mail,) = inbox.to("guest@example.com")
+    assert made["token"] in mail.get_content()
