@@ -20,6 +20,9 @@ PREFIX = "AGENTAURI_"
 CLASSIC = {"DATABASE_URL": ("stores", "database_url"), "REDIS_URL": ("stores", "redis_url")}
 """Names that hosting platforms set; the AGENTAURI_ name of the same setting wins."""
 
+CLIENT = {"AGENTAURI_API", "AGENTAURI_API_KEY", "AGENTAURI_ORGANIZATION"}
+"""What commands that call an API read; no settings of the service."""
+
 Key = tuple[str, ...]
 
 
@@ -51,7 +54,7 @@ def from_environment(model: type[BaseModel], environment: Mapping[str, str]) -> 
         if environment.get(classic):
             _put(found, place, environment[classic])
     for name, text in environment.items():
-        if not name.startswith(PREFIX) or not text:
+        if not name.startswith(PREFIX) or not text or name in CLIENT:
             continue
         if name not in known:
             raise ConfigError(f"the environment variable {name} is not known{_nearest(name, list(known))}")
