@@ -4,17 +4,14 @@ Every command imports what it needs when it runs, so ``--help`` and ``decode`` c
 """
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from agentauri import __version__
-from agentauri.cli import console
+from agentauri.cli import client_commands, console, operator_commands
+from agentauri.cli.options import AsJson, ConfigFile, read_settings
 from agentauri.errors import AgentAuriError
-
-if TYPE_CHECKING:
-    from agentauri.config import Settings
 
 INTERRUPTED = 130
 """What shells expect of a command that Ctrl-C ended."""
@@ -31,11 +28,6 @@ configuration = typer.Typer(
 )
 app.add_typer(configuration)
 
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="Settings file; else agentauri.toml here, if there is one.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-
 
 def run() -> None:
     """Run a command; an error that we raise on purpose becomes one line and exit status 1."""
@@ -46,14 +38,6 @@ def run() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-
-
-def _settings(file: Path | None, *, make_secret_key: bool = False) -> "Settings":
-    from agentauri import config, logs
-
-    settings = config.load(file, make_secret_key=make_secret_key)
-    logs.setup(level=settings.log.level, json=settings.environment == "production")
-    return settings
 
 
 def _show_version(wanted: bool) -> None:
@@ -76,7 +60,7 @@ def up(config: ConfigFile = None) -> None:
     """Run the service here until Ctrl-C: stores (embedded unless configured), Ray, API and actors."""
     from agentauri.cli.up import up as start
 
-    start(_settings(config, make_secret_key=True))
+    start(read_settings(config, make_secret_key=True))
 
 
 @app.command()
@@ -87,7 +71,7 @@ def demo(
     """Show the whole way from an on-chain event to a signed webhook, on this machine."""
     from agentauri.cli.demo import demo as run
 
-    if not run(_settings(config, make_secret_key=True), once=once):
+    if not run(read_settings(config, make_secret_key=True), once=once):
         raise typer.Exit(1)
 
 
@@ -96,7 +80,7 @@ def migrate(config: ConfigFile = None) -> None:
     """Bring the database's schema up to date."""
     from agentauri.cli.migrate import migrate as apply
 
-    apply(_settings(config))
+    apply(read_settings(config))
 
 
 @app.command()
@@ -104,7 +88,7 @@ def status(config: ConfigFile = None, json: AsJson = False) -> None:
     """Show actors, chains, the log and deliveries of the service that runs here."""
     from agentauri.cli.status import show
 
-    show(_settings(config), as_json=json)
+    show(read_settings(config), as_json=json)
 
 
 @app.command()
@@ -121,7 +105,7 @@ def simulate(
     from agentauri.cli.simulate import Order
     from agentauri.cli.simulate import simulate as write
 
-    write(_settings(config), Order(chain_id, rate, count, seed))
+    write(read_settings(config), Order(chain_id, rate, count, seed))
 
 
 @app.command()
@@ -146,7 +130,7 @@ def doctor(config: ConfigFile = None) -> None:
     """Check whether this machine and these settings can run the service."""
     from agentauri.cli.doctor import doctor as check
 
-    if not check(_settings(config)):
+    if not check(read_settings(config)):
         raise typer.Exit(1)
 
 
@@ -170,7 +154,7 @@ def config_show(config: ConfigFile = None) -> None:
     """Print the settings in effect, secrets masked."""
     from agentauri import config_text
 
-    typer.echo(config_text.show(_settings(config)), nl=False)
+    typer.echo(config_text.show(read_settings(config)), nl=False)
 
 
 @configuration.command("example")
@@ -179,3 +163,7 @@ def config_example() -> None:
     from agentauri import config_text
 
     typer.echo(config_text.example(), nl=False)
+
+
+client_commands.install(app)
+operator_commands.install(app)
