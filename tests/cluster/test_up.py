@@ -3,26 +3,15 @@
 import json
 import signal
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from agentauri import processes
-from tests.support.up import READY_SECONDS, Place, Up, place
+from tests.support.up import READY_SECONDS, Place, Up
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 STOP_SECONDS = 10.0
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Place]:
-    """A place whose processes are ended whatever a test does."""
-    found = place(tmp_path)
-    yield found
-    for folder in (found.runtime / "ray", found.data_dir / "postgres", found.data_dir / "valkey"):
-        processes.end(processes.running_in(folder))
 
 
 def test_service_is_ready_seen_from_outside_cleaned_up_after_a_kill_and_gone_after_ctrl_c(here: Place) -> None:
