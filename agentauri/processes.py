@@ -88,6 +88,17 @@ def descendants() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
+def reap() -> None:
+    """Take leave of adopted children that have ended: what nobody waits for stays in the table of processes, until an
+    init comes by or, in a container without one, for ever. Only when no child's exit status is wanted any more.
+    """
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
+    except ChildProcessError:
+        return  # there is no child at all
+
+
 def running_in(folder: Path) -> list[psutil.Process]:
     """Processes whose working directory is ``folder``: what an earlier run left there, when the folder is ours."""
     place = str(folder.resolve())

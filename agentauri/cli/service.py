@@ -91,6 +91,7 @@ def running(settings: Settings, *, deploy: str = DEPLOY) -> Iterator[Service]:
                 local_home.remove_runtime_folder(claim.folder)
     finally:
         processes.end(processes.descendants())
+        processes.reap()
 
 
 def _interrupt(_number: int, _frame: object) -> None:

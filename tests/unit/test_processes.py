@@ -24,6 +24,17 @@ child = processes.start(["/bin/sleep", "60"], folder=Path("."), log=Path("log"),
 print(child.pid, flush=True)
 time.sleep(60)
 """
+ADOPTER = """
+import subprocess
+from agentauri import processes
+from tests.support.waiting import until
+processes.adopt_orphans()
+subprocess.run(["/bin/sh", "-c", "sleep 0 & sleep 0 & exit"], check=True)
+until(lambda: [one.status() for one in processes.descendants()] == ["zombie", "zombie"])
+processes.reap()
+print(processes.descendants())
+processes.reap()
+"""
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
 
 
@@ -78,6 +89,14 @@ def test_zombie_counts_as_gone(tmp_path: Path) -> None:
     until(lambda: process.status() == psutil.STATUS_ZOMBIE)
     assert processes.end([process]) == []
     child.wait(5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans are not adopted")
+def test_adopted_children_that_ended_leave_no_zombies() -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    adopter = [sys.executable, "-c", ADOPTER]
+    told = subprocess.run(adopter, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "[]\n"
 
 
 def test_child_that_ends_at_once_is_told_with_the_last_line_of_its_log(tmp_path: Path) -> None:
