@@ -6,6 +6,7 @@ data live in a temporary folder.
 
 import asyncio
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -51,7 +52,7 @@ async def show(api_url: str, database_url: str, stage: Stage, screen: Screen) ->
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-            screen.show_arrived()
+            screen.show()
         return _verdict(wanted, receiver)
 
 
@@ -68,16 +69,17 @@ async def _all_arrived(wanted: Counter[story.Arrival], receiver: Receiver) -> No
 
 
 async def _watch(visitor: Visitor, screen: Screen) -> None:
-    """Show events and matches as the API tells of them."""
+    """Show events and matches as the API tells of them, and webhooks once all that led to them has been told."""
     seen: set[str] = set()
     while True:
+        asked = time.time()
         for event in await visitor.new_events():
             screen.event(event)
         for delivery in await visitor.deliveries():
             if delivery["id"] not in seen:
                 seen.add(delivery["id"])
                 screen.match(delivery)
-        screen.show_arrived()
+        screen.show(asked)
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -1,6 +1,11 @@
-"""What the demo shows: one line for each event, match and delivery, in the order in which they come."""
+"""What the demo shows: one line for each event, match and delivery, in the order in which they happened.
+
+Events and matches are told of by the API a moment later than a webhook arrives, so lines wait until everything that
+happened before them is known. The times are those of the rows and of the receiver; all are clocks of this machine.
+"""
 
 import time
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -15,8 +20,8 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._names: dict[str, str] = {}
-        self._began = time.monotonic()
-        self._arrived: list[tuple[float, dict[str, Any], bool]] = []
+        self._began = time.time()
+        self._waiting: list[tuple[float, str]] = []
 
     def did(self, text: str) -> None:
         """A step of the demo."""
@@ -28,35 +33,41 @@ class Screen:
 
     def headline(self) -> None:
         """The story begins."""
-        self._began = time.monotonic()
+        self._began = time.time()
         self._console.print("\n[bold]seconds  what      trigger or event        about[/]")
 
     def event(self, event: dict[str, Any]) -> None:
         """An event stands in the log."""
-        self._line("event", event["event_type"], f"{_about(event)}, block {event['block_number']}")
+        about = f"{_about(event)}, block {event['block_number']}"
+        self._line(_moment(event), "event", event["event_type"], about)
 
     def match(self, delivery: dict[str, Any]) -> None:
         """A trigger fired: its action stands in the queue."""
-        self._line("match", self._names.get(delivery["trigger_id"], "?"), f"event {delivery['event_seq']} in the log")
+        name = self._names.get(delivery["trigger_id"], "?")
+        self._line(_moment(delivery), "match", name, f"event {delivery['event_seq']} in the log")
 
     def arrived(self, body: dict[str, Any], verified: bool) -> None:
-        """A webhook came in at the receiver; shown at the next ``show_arrived``, after what led to it."""
-        self._arrived.append((time.monotonic(), body, verified))
+        """A webhook came in at the receiver."""
+        if verified:
+            about = f"{_about(body['data']['event'])}, signature verified"
+            self._line(time.time(), "delivery", body["data"]["trigger"]["name"], about)
+        else:
+            self._line(time.time(), "refused", "signature is not valid", "answered 401")
 
-    def show_arrived(self) -> None:
-        """Show the webhooks that came in since the last call."""
-        arrived, self._arrived = self._arrived, []
-        for moment, body, verified in arrived:
-            if verified:
-                about = f"{_about(body['data']['event'])}, signature verified"
-                self._line("delivery", body["data"]["trigger"]["name"], about, moment)
-            else:
-                self._line("refused", "signature is not valid", "answered 401", moment)
+    def show(self, until: float = float("inf")) -> None:
+        """Show what happened until then, in its order; the caller knows of everything that did."""
+        ready = sorted((one for one in self._waiting if one[0] <= until), key=lambda one: one[0])
+        self._waiting = [one for one in self._waiting if one[0] > until]
+        for _, line in ready:
+            self._console.print(line)
 
-    def _line(self, what: str, name: str, about: str, moment: float | None = None) -> None:
-        seconds = (moment or time.monotonic()) - self._began
-        style = STYLES[what]
-        self._console.print(f"{seconds:7.2f}  [{style}]{what:<8}[/]  {escape(name):<22}  {escape(about)}")
+    def _line(self, moment: float, what: str, name: str, about: str) -> None:
+        line = f"{moment - self._began:7.2f}  [{STYLES[what]}]{what:<8}[/]  {escape(name):<22}  {escape(about)}"
+        self._waiting.append((moment, line))
+
+
+def _moment(row: dict[str, Any]) -> float:
+    return datetime.fromisoformat(row["created_at"]).timestamp()
 
 
 def _about(event: dict[str, Any]) -> str:
