@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from agentauri.config import Settings
 from agentauri.errors import StartError
 
 CONNECT_SECONDS = 5.0
+LET_GO_SECONDS = 3.0
+"""A process that was killed keeps its ports until its last thread is gone; nobody is seen to hold them then."""
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,12 @@ def check(settings: Settings) -> None:
     """Raise StartError for the first port that is taken, by whom and what to do, or for a cluster that is not there."""
     if settings.ray.address:
         _check_cluster(settings.ray.address)
+    deadline = time.monotonic() + LET_GO_SECONDS
     for one in wanted(settings):
-        if (reason := why_not(one)) is not None:
-            raise StartError(reason)
+        while (reason := why_not(one)) is not None:
+            if not _is_being_let_go(one) or time.monotonic() > deadline:
+                raise StartError(reason)
+            time.sleep(POLL_SECONDS)
 
 
 def _check_cluster(address: str) -> None:
@@ -51,6 +58,16 @@ def _check_cluster(address: str) -> None:
 
 def why_not(one: Wanted) -> str | None:
     """Why the port cannot be listened on, with the remedy; None when it can."""
+    match _refusal(one):
+        case None:
+            return None
+        case OSError(errno=errno.EADDRINUSE):
+            return f"port {one.port} is taken{_holder(one.port)}; stop that, or set {one.variable} to a free port."
+        case error:
+            return f"port {one.port} of {one.host} cannot be used ({error.strerror}); change {one.variable}."
+
+
+def _refusal(one: Wanted) -> OSError | None:
     family = socket.AF_INET6 if ":" in one.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,9 +75,13 @@ def why_not(one: Wanted) -> str | None:
             probe.bind((one.host, one.port))
             return None
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return f"port {one.port} is taken{_holder(one.port)}; stop that, or set {one.variable} to a free port."
-            return f"port {one.port} of {one.host} cannot be used ({error.strerror}); change {one.variable}."
+            return error
+
+
+def _is_being_let_go(one: Wanted) -> bool:
+    """Whether it is taken, and nobody is seen to hold it; or not taken any more."""
+    refusal = _refusal(one)
+    return refusal is None or (refusal.errno == errno.EADDRINUSE and not _holder(one.port))
 
 
 def _holder(port: int) -> str:

@@ -28,6 +28,25 @@ def test_taken_port_names_its_holder_and_the_setting(taken: int) -> None:
     assert "AGENTAURI_HTTP__PORT" in caught.value.message
 
 
+def test_port_whose_holder_is_just_being_killed_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        settings = config.build({"http": {"port": held.getsockname()[1]}})
+        monkeypatch.setattr(ports, "_holder", lambda _: "")
+        monkeypatch.setattr("agentauri.cli.ports.time.sleep", lambda _: held.close())
+        ports.check(settings)
+
+
+def test_port_that_nobody_is_seen_to_hold_and_nobody_lets_go_is_told(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "_holder", lambda _: "")
+    monkeypatch.setattr(ports, "LET_GO_SECONDS", 0.2)
+    with pytest.raises(StartError, match=f"port {taken} is taken; stop that"):
+        ports.check(config.build({"http": {"port": taken}}))
+
+
 def test_joined_cluster_may_hold_the_ports_already(taken: int) -> None:
     settings = config.build({"http": {"port": taken}, "ray": {"address": "10.0.0.1:6379"}})
     assert list(ports.wanted(settings)) == []
