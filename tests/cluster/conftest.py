@@ -39,5 +39,5 @@ def here(tmp_path: Path) -> Iterator[Place]:
     """A place whose processes are ended whatever a test does."""
     found = place(tmp_path)
     yield found
-    for folder in (found.runtime / "ray", found.data_dir / "postgres", found.data_dir / "valkey"):
+    for folder in (found.folder, found.runtime / "ray", found.data_dir / "postgres", found.data_dir / "valkey"):
         processes.end(processes.running_in(folder))
