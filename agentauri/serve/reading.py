@@ -5,9 +5,7 @@ hold: no U+0000, no lone surrogates. Everything else about a body is its schema'
 """
 
 import json
-import re
 from collections.abc import Callable, Coroutine
-from itertools import accumulate
 from math import isinf
 from typing import Any, NoReturn
 
@@ -16,20 +14,17 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from agentauri.errors import InvalidRequest, UnsupportedMediaType
+from agentauri.models.depth import is_deeper
 from agentauri.models.problems import step
 
 MAX_DEPTH = 32
-STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-"""A string of JSON, closed or not."""
-STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-NO_BRACKETS = bytes(set(range(256)) - set(STEPS))
 BAD_TEXT = "holds U+0000 or half a surrogate pair, which cannot be stored; remove it."
 WRONG_TYPE = "send the body as JSON with `Content-Type: application/json`."
 
 
 def parse_body(raw: bytes) -> Any:
     """The JSON value of a body. Raises InvalidRequest that says where it is wrong."""
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _is_deep(raw):
+    if is_deeper(raw, MAX_DEPTH):
         _refuse(f"the body is nested deeper than {MAX_DEPTH} levels.")
     try:
         value = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
@@ -42,15 +37,6 @@ def parse_body(raw: bytes) -> Any:
     if b"\\u" in raw:
         _check(value, "")
     return value
-
-
-def _is_deep(raw: bytes) -> bool:
-    """Whether brackets outside of strings nest too deeply; found without the parser, whose recursion has no other end.
-
-    Python's own limit would be one, but any library may lift it for the whole process, and the stack ends below.
-    """
-    brackets = STRING.sub(b"", raw).translate(None, NO_BRACKETS)
-    return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH
 
 
 def _refuse_constant(name: str) -> NoReturn:
