@@ -31,8 +31,10 @@ def _check_network(text: str) -> str:
     return text
 
 
-def _check_url(*schemes: str) -> AfterValidator:
+def _check_url(*schemes: str, may_be_empty: bool = False) -> AfterValidator:
     def check(text: str) -> str:
+        if may_be_empty and not text:
+            return text
         if urlsplit(text).scheme not in schemes or not urlsplit(text).hostname:
             raise ValueError(f"has to be an {' or '.join(f'{scheme}://' for scheme in schemes)} address")
         return text.rstrip("/")
@@ -161,14 +163,20 @@ class Smtp(Section):
 
 
 class OAuthProvider(Section):
-    """A provider of social login; read, but this version offers none yet."""
+    """A provider of social login; register public_url + /api/v1/auth/<provider>/callback there."""
 
-    client_id: str = ""
+    client_id: str = Field("", max_length=255)
     """Empty: not offered."""
     client_secret: SecretStr = SecretStr("")
     """The provider's secret for this client."""
-    base_url: str = ""
-    """Another address of the provider, for tests; empty: its own."""
+    base_url: Annotated[str, _check_url("http", "https", may_be_empty=True)] = ""
+    """Another address: an OpenID issuer, a GitHub Enterprise Server; https in production. Empty: the provider's own."""
+
+    @model_validator(mode="after")
+    def _check_secret(self) -> Self:
+        if self.client_id and not self.client_secret.get_secret_value():
+            raise ValueError("client_id is set without client_secret")
+        return self
 
 
 class OAuth(Section):
@@ -269,6 +277,9 @@ def _unsafe(settings: Settings) -> list[str]:
         found.append("stores.redis_url is empty (the embedded Valkey is for development; set REDIS_URL)")
     if "*" in settings.http.cors_origins:
         found.append('http.cors_origins has "*" (name the origins)')
+    for name, provider in settings.oauth:
+        if provider.base_url.startswith("http://"):
+            found.append(f"oauth.{name}.base_url is in clear (use https://)")
     return found
 
 

@@ -19,6 +19,7 @@ from agentauri.store import (
     invitations,
     limits,
     lockouts,
+    login_codes,
     mail_tokens,
     maintenance,
     pausing,
@@ -69,7 +70,8 @@ async def round_once(
         await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
     if retention.attempts_days:
         await _drain(maintenance.delete_attempts, connection, now, retention.attempts_days)
-    await _drain(idempotency.purge, connection)
+    for purge in (idempotency.purge, login_codes.purge_codes, login_codes.purge_states):
+        await _drain(purge, connection)
     if retention.audit_days:
         await _drain(maintenance.delete_audit, connection, now, retention.audit_days)
     await _forget_guesses(connection, now)

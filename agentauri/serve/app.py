@@ -19,6 +19,7 @@ from agentauri.serve.auth.account_routes import router as account
 from agentauri.serve.auth.browser_routes import router as browser
 from agentauri.serve.auth.password_routes import router as passwords
 from agentauri.serve.auth.routes import router as auth
+from agentauri.serve.auth.social.routes import router as social
 from agentauri.serve.auth.wallet.routes import router as wallet
 from agentauri.serve.context import open_context, set_context
 from agentauri.serve.deliveries.routes import router as deliveries
@@ -75,6 +76,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         deliveries,
         webhook_secrets,
         auth,
+        social,
         wallet,
         account,
         passwords,

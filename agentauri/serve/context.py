@@ -21,6 +21,7 @@ from agentauri.serve.keys import Keys
 from agentauri.serve.limiter import Limiter
 from agentauri.serve.outbox import Outbox, mailer_of
 from agentauri.serve.peer import Peers
+from agentauri.serve.providers import Providers
 from agentauri.serve.system.service import Monitor
 from agentauri.store.checkpoints import identity
 from agentauri.store.database import Pool, open_pool
@@ -53,6 +54,7 @@ class Context:
     gate: Gate
     peers: Peers
     wallets: ContractWallets
+    providers: Providers
     monitor: Monitor
     searches: asyncio.Semaphore
 
@@ -83,6 +85,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         gate=Gate(),
         peers=Peers(settings.http.trusted_proxies),
         wallets=ContractWallets({chain.id: _http(chain.rpc_urls) for chain in settings.chains}),
+        providers=Providers(settings),
         monitor=Monitor(pool, redis),
         searches=asyncio.Semaphore(SEARCHES),
     )
@@ -96,6 +99,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         passwords.close()
         await context.limiter.close()
         await context.wallets.close()
+        await context.providers.close()
         await redis.close()
         await _close(pool)
 

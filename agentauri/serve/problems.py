@@ -94,8 +94,8 @@ def internal(scope: Scope, error: Exception) -> ProblemJson:
     return problem(scope, status=500, code="internal", detail=INTERNAL)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    refused = cast(RequestError, error)
+def refusal(scope: Scope, refused: RequestError) -> ProblemJson:
+    """The answer for an error of ours."""
     headers: dict[str, str] = {}
     if isinstance(refused, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
@@ -103,8 +103,12 @@ async def _refused(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(refused.retry_after)
     errors = refused.problems if isinstance(refused, InvalidRequest) else ()
     return problem(
-        request.scope, status=refused.status, code=refused.code, detail=refused.message, errors=errors, headers=headers
+        scope, status=refused.status, code=refused.code, detail=refused.message, errors=errors, headers=headers
     )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return refusal(request.scope, cast(RequestError, error))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

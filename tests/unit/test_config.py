@@ -77,6 +77,8 @@ def test_empty_variable_counts_as_not_set() -> None:
         ({"DATABASE_URL": "mysql://root:hunter2@db"}, "has to start with postgresql:// or postgres://"),
         ({"AGENTAURI_OUTBOUND__ALLOWED_NETWORKS": '["300.1.1.1"]'}, "allowed_networks.0: '300.1.1.1'"),
         ({"AGENTAURI_ACTORS__DELIVERERS_MIN": "9"}, "deliverers_min is above deliverers_max"),
+        ({"AGENTAURI_OAUTH__GOOGLE__CLIENT_ID": "x"}, "oauth.google.*client_id is set without client_secret"),
+        ({"AGENTAURI_OAUTH__GOOGLE__BASE_URL": "ftp://a"}, r"oauth.google.base_url .*http:// or https://"),
         ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 1, "rpc_url": ["http://a"]}]'}, "did you mean chains.rpc_urls?"),
         ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 1, "rpc_urls": ["file:///a"]}]'}, "http:// or https:// or ws://"),
         ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 0, "rpc_urls": ["http://a"]}]'}, "chains.0.id"),
@@ -116,6 +118,7 @@ def test_production_with_safe_values_starts_with_enforced_limits_and_no_private_
         ({"REDIS_URL": ""}, "set REDIS_URL"),
         ({"AGENTAURI_HTTP__CORS_ORIGINS": '["*"]'}, "name the origins"),
         ({"AGENTAURI_OUTBOUND__ALLOWED_NETWORKS": '["127.0.0.0/8"]'}, "opens private networks"),
+        ({"AGENTAURI_OAUTH__GITHUB__BASE_URL": "http://git.example"}, "oauth.github.base_url is in clear"),
     ],
 )
 def test_production_refuses_unsafe_value(change: dict[str, str], told: str) -> None:

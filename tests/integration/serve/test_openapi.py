@@ -13,6 +13,12 @@ from agentauri.serve.triggers.schemas import EXAMPLE_TRIGGER
 from tests.integration.serve.conftest import CONTRACT, PASSWORD, Api, User
 from tests.support.openapi import Document
 
+OPEN = (
+    r"/health|well-known"
+    r"|/auth/(register|login|refresh|exchange|google|github|nonce|wallet|csrf|email/verify|password/(forgot|reset))\b"
+)
+"""Paths that take no credentials, or bring them in their own way."""
+
 
 def operations() -> Iterator[tuple[str, str, Document]]:
     return CONTRACT.operations()
@@ -44,13 +50,7 @@ def test_every_operation_is_complete() -> None:
 
 def test_scopes_are_known_and_credentials_are_asked_for() -> None:
     open_paths = {path for path, _, operation in operations() if not operation.get("security")}
-    assert all(
-        re.search(
-            "/health|/auth/(register|login|refresh|nonce|wallet|csrf|email/verify|password/(forgot|reset))|well-known",
-            path,
-        )
-        for path in open_paths
-    )
+    assert all(re.search(OPEN, path) for path in open_paths)
     for _, _, operation in operations():
         for requirement in operation.get("security", []):
             assert all(scope in set(Scope) for scope in next(iter(requirement.values())))

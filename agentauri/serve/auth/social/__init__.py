@@ -1,0 +1,1 @@
+"""Logging in with Google and GitHub, and attaching them to an account."""
