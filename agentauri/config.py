@@ -220,6 +220,8 @@ class Settings(Section):
     """Root of every key at rest, 32 characters or more; made and kept in data_dir in development."""
     public_url: HttpUrl = "http://127.0.0.1:8000"
     """The address under which users reach the API."""
+    security_contact: Annotated[str, Field(pattern=r"^((mailto:|https://)[!-~]{3,250})?$")] = ""
+    """Whom /.well-known/security.txt names, as mailto: or https:// address; empty: public_url."""
     environment: Literal["development", "test", "production"] = "development"
     """production refuses unsafe values: no secret key, open networks, embedded stores, "*" origins."""
     data_dir: Path = Path(".agentauri")

@@ -16,6 +16,7 @@
     │   ├── AccountLocked        429
     │   ├── RateLimited          429
     │   └── Unavailable          503
+    ├── OAuthRefused             a token request is refused, in the words of RFC 6749
     ├── ChainError
     │   ├── DecodeError          a log does not fit the layout of its topic
     │   ├── RpcError             a provider's JSON-RPC error, or nonsense in its answer
@@ -144,6 +145,19 @@ class Unavailable(RequestError):
     """A part that the request needs is away."""
 
     code, status = "unavailable", 503
+
+
+class OAuthRefused(AgentAuriError):
+    """A token request is refused: ``error`` is RFC 6749's name for it, the message its description, in ASCII."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(error, description)
+        self.error, self.description = error, description
+
+    @property
+    def message(self) -> str:
+        """The sentence for people."""
+        return self.description
 
 
 class ChainError(AgentAuriError):

@@ -13,6 +13,7 @@ from agentauri import logs
 from agentauri.config import Retention
 from agentauri.config_limits import Limits
 from agentauri.store import (
+    client_grants,
     closing,
     events,
     idempotency,
@@ -70,7 +71,7 @@ async def round_once(
         await _drain(maintenance.delete_deliveries, connection, now, retention.deliveries_days)
     if retention.attempts_days:
         await _drain(maintenance.delete_attempts, connection, now, retention.attempts_days)
-    for purge in (idempotency.purge, login_codes.purge_codes, login_codes.purge_states):
+    for purge in (idempotency.purge, login_codes.purge_codes, login_codes.purge_states, client_grants.purge):
         await _drain(purge, connection)
     if retention.audit_days:
         await _drain(maintenance.delete_audit, connection, now, retention.audit_days)

@@ -8,14 +8,14 @@ changed is used once and not kept. Refusals are never remembered.
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from uuid import UUID
 
 from agentauri.accounts.api_keys import Networks, is_well_formed, key_hash
 from agentauri.accounts.roles import MACHINE_ROLE, Caller, Role, Scope
-from agentauri.accounts.tokens import LEEWAY_SECONDS, MAX_TOKEN_LENGTH, NOT_VALID
+from agentauri.accounts.tokens import LEEWAY_SECONDS, MAX_TOKEN_LENGTH, NOT_VALID, Claims, ClientClaims
 from agentauri.errors import Unauthenticated
 from agentauri.models.ids import OrganizationId, UserId
 from agentauri.models.plan import Plan
@@ -126,12 +126,25 @@ class Access:
         if self._keys.tokens.is_of_unknown_key(token):
             await self._keys.refresh_for_unknown()
         claims = self._keys.tokens.verify(token, datetime.now(UTC))
+        identity = await (self._ask_client(claims) if isinstance(claims, ClientClaims) else self._ask_session(claims))
+        return identity, claims.expires_at + LEEWAY_SECONDS - time.time()
+
+    async def _ask_client(self, claims: ClientClaims) -> Identity:
+        """A client reaches what its token was granted and what is still permitted to it."""
+        async with self._pool.acquire() as connection:
+            found = await access.find_client(connection, claims.organization_id, claims.client_id, claims.grant_id)
+        if found is None:
+            raise Unauthenticated(NOT_VALID)
+        still = [one for one in found.permissions if one in claims.scopes]
+        return _machine(Caller.CLIENT, replace(found, permissions=still))
+
+    async def _ask_session(self, claims: Claims) -> Identity:
         async with self._pool.acquire() as connection:
             found = await access.list_session_memberships(connection, claims.session_id, claims.user_id)
         personal = next((one.organization_id for one in found if one.personal), None)
         if personal is None:
             raise Unauthenticated(NOT_VALID)
-        person = Person(
+        return Person(
             claims.user_id,
             claims.session_id,
             OrganizationId(personal),
@@ -140,7 +153,6 @@ class Access:
                 for one in found
             },
         )
-        return person, claims.expires_at + LEEWAY_SECONDS - time.time()
 
     async def _ask_key(self, sha256: bytes) -> tuple[Identity, float]:
         async with self._pool.acquire() as connection:

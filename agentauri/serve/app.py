@@ -25,6 +25,8 @@ from agentauri.serve.context import open_context, set_context
 from agentauri.serve.deliveries.routes import router as deliveries
 from agentauri.serve.events.routes import router as events
 from agentauri.serve.frame import Frame, Net
+from agentauri.serve.oauth.routes import forms as oauth_forms
+from agentauri.serve.oauth.routes import router as oauth
 from agentauri.serve.openapi import document
 from agentauri.serve.organizations.routes import router as organizations
 from agentauri.serve.system.routes import router as system
@@ -41,6 +43,7 @@ TAGS = [
     {"name": "deliveries", "description": "What your triggers sent, with every attempt."},
     {"name": "organizations", "description": "Who owns everything: organizations, their members and what they use."},
     {"name": "api-keys", "description": "Keys by which programs call this API."},
+    {"name": "oauth", "description": "OAuth 2 clients, and where they get tokens."},
     {"name": "webhook-secrets", "description": "The secrets that sign your webhooks."},
     {"name": "well-known", "description": "What other programs look for."},
 ]
@@ -82,6 +85,8 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         passwords,
         browser,
         api_keys,
+        oauth,
+        oauth_forms,
         organizations,
         well_known,
     )

@@ -31,7 +31,8 @@ KEY_SQL = """
 CLIENT_SQL = """
     SELECT c.id, c.organization_id, c.permissions, o.plan, o.paused_at IS NOT NULL AS paused
     FROM oauth_clients AS c JOIN organizations AS o ON o.id = c.organization_id
-    WHERE c.id = $1 AND c.revoked_at IS NULL"""
+    JOIN client_grants AS g ON g.client_id = c.id AND g.organization_id = c.organization_id
+    WHERE c.organization_id = $1 AND c.id = $2 AND g.id = $3 AND c.revoked_at IS NULL AND g.revoked_at IS NULL"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,9 @@ async def find_key(connection: Connection, sha256: bytes) -> Machine | None:
     return None if row is None else Machine(*row)
 
 
-async def find_client(connection: Connection, client_id: UUID) -> Machine | None:
-    """The OAuth client, unless it is gone or revoked."""
-    row = await connection.fetchrow(CLIENT_SQL, client_id)
+async def find_client(connection: Connection, organization_id: UUID, client_id: UUID, grant_id: UUID) -> Machine | None:
+    """The OAuth client, unless it or that grant of it is gone or revoked."""
+    row = await connection.fetchrow(CLIENT_SQL, organization_id, client_id, grant_id)
     return None if row is None else Machine(*row)
 
 

@@ -79,6 +79,8 @@ def test_empty_variable_counts_as_not_set() -> None:
         ({"AGENTAURI_ACTORS__DELIVERERS_MIN": "9"}, "deliverers_min is above deliverers_max"),
         ({"AGENTAURI_OAUTH__GOOGLE__CLIENT_ID": "x"}, "oauth.google.*client_id is set without client_secret"),
         ({"AGENTAURI_OAUTH__GOOGLE__BASE_URL": "ftp://a"}, r"oauth.google.base_url .*http:// or https://"),
+        ({"AGENTAURI_SECURITY_CONTACT": "ada@example.com"}, "security_contact"),
+        ({"AGENTAURI_SECURITY_CONTACT": "https://a\nPolicy: b"}, "security_contact"),
         ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 1, "rpc_url": ["http://a"]}]'}, "did you mean chains.rpc_urls?"),
         ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 1, "rpc_urls": ["file:///a"]}]'}, "http:// or https:// or ws://"),
         ({"AGENTAURI_CHAINS": '[{"name": "a", "id": 0, "rpc_urls": ["http://a"]}]'}, "chains.0.id"),

@@ -44,6 +44,7 @@ async def own(user: User, pool: Pool) -> Owned:
     trigger = (await user.call("POST", "/triggers", json=TRIGGER)).json()["data"]
     wanted = {"name": "k", "permissions": ["triggers:read"]}
     key = (await user.call("POST", "/api-keys", json=wanted)).json()["data"]["id"]
+    client = (await user.call("POST", "/oauth/clients", json=wanted)).json()["data"]["id"]
     secret = (await user.call("POST", "/webhook-secrets")).json()["data"]["id"]
     session = str(
         await pool.fetchval("SELECT id FROM sessions WHERE user_id = $1", UUID(user.registered["user"]["id"]))
@@ -73,6 +74,7 @@ async def own(user: User, pool: Pool) -> Owned:
             "delivery_id": str(delivery),
             "invitation_id": str(invitation),
             "key_id": key,
+            "client_id": client,
             "secret_id": secret,
             "session_id": session,
             "user_id": user.registered["user"]["id"],

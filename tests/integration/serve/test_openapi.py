@@ -14,7 +14,7 @@ from tests.integration.serve.conftest import CONTRACT, PASSWORD, Api, User
 from tests.support.openapi import Document
 
 OPEN = (
-    r"/health|well-known"
+    r"/health|/oauth/token|well-known"
     r"|/auth/(register|login|refresh|exchange|google|github|nonce|wallet|csrf|email/verify|password/(forgot|reset))\b"
 )
 """Paths that take no credentials, or bring them in their own way."""

@@ -19,7 +19,8 @@ LIMITS = {
     "monitoring_token": TOKEN,
 }
 HEADERS = {"ratelimit-policy", "ratelimit", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
-FREE = {"/health", "/health/live", "/health/ready", "/openapi.json", "/.well-known/jwks.json"}
+PUBLISHED = {"jwks.json", "oauth-authorization-server", "security.txt"}
+FREE = {"/health", "/health/live", "/health/ready", "/openapi.json"} | {f"/.well-known/{name}" for name in PUBLISHED}
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from agentauri.accounts.tokens import (
     KEY_SIGNS_FOR,
     LEEWAY_SECONDS,
     AccessTokens,
+    Claims,
+    ClientClaims,
     keys_to_make,
     make_key,
     make_refresh_token,
@@ -28,7 +30,18 @@ TOKENS = AccessTokens(KEYS, issuer=ISSUER, audience=ISSUER)
 def test_what_is_issued_verifies_to_the_same_claims() -> None:
     user, session = uuid4(), uuid4()
     claims = TOKENS.verify(TOKENS.issue(user, session, NOW), NOW)
+    assert isinstance(claims, Claims)
     assert (claims.user_id, claims.session_id) == (user, session)
+    assert claims.expires_at == int(NOW.timestamp()) + ACCESS_SECONDS
+
+
+def test_a_clients_token_says_organization_grant_and_scopes() -> None:
+    client, grant, organization = uuid4(), uuid4(), uuid4()
+    token = TOKENS.issue_client(client, grant_id=grant, organization_id=organization, scopes=["a", "b"], now=NOW)
+    claims = TOKENS.verify(token, NOW)
+    assert isinstance(claims, ClientClaims)
+    assert (claims.client_id, claims.grant_id, claims.organization_id) == (client, grant, organization)
+    assert claims.scopes == {"a", "b"}
     assert claims.expires_at == int(NOW.timestamp()) + ACCESS_SECONDS
 
 
