@@ -4,13 +4,11 @@ Every statement names the organization. How deliverers take and finish rows: ``c
 how evaluators make them: ``firings.py``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from agentauri.errors import Conflict, InvalidRequest, NotFound
 from agentauri.models.action import ActionType
@@ -51,9 +49,11 @@ REPLAY_SQL = """
     RETURNING d.id, d.lane"""
 
 CANCEL_SQL = """
-    UPDATE deliveries SET status = 'cancelled', status_code = 'cancelled_by_user',
-        status_reason = 'Cancelled on request before it was delivered.', updated_at = now()
-    WHERE organization_id = $1 AND id = $2 AND status IN ('pending', 'retrying', 'held')"""
+    UPDATE deliveries SET status = 'cancelled', updated_at = now(),
+        status_code = CASE WHEN status IN ('pending', 'retrying') THEN 'cancelled_by_user' ELSE 'discarded' END,
+        status_reason = CASE WHEN status IN ('pending', 'retrying') THEN 'Cancelled on request before it was delivered.'
+            ELSE 'Discarded on request; it was ' || status || '.' END
+    WHERE organization_id = $1 AND id = $2 AND status IN ('pending', 'retrying', 'held', 'dead', 'suppressed')"""
 
 CANCEL_ACTION_SQL = """
     UPDATE deliveries SET status = 'cancelled', status_code = 'action_gone',
@@ -126,7 +126,8 @@ class DeliveryDetail:
 WAITING = (DeliveryStatus.PENDING, DeliveryStatus.RETRYING)
 
 
-def _delivery(row: asyncpg.Record) -> Delivery:
+def delivery_of(row: Iterable[tuple[str, Any]]) -> Delivery:
+    """The delivery of a row that has the columns SHOWN."""
     shown = dict(row)
     shown.pop("context", None)
     if shown["status"] not in WAITING:
@@ -152,7 +153,7 @@ async def list_deliveries(
     wanted = list(statuses) if statuses else None
     filters = (wanted, trigger_id, action_id, channel, since, until)
     rows = await connection.fetch(LIST_SQL, organization_id, *filters, *after, limit + 1)
-    page = [_delivery(row) for row in rows[:limit]]
+    page = [delivery_of(row.items()) for row in rows[:limit]]
     return page, cursors.encode(page[-1].created_at, page[-1].id) if len(rows) > limit else None
 
 
@@ -162,7 +163,7 @@ async def get_delivery(connection: Connection, organization_id: UUID, delivery_i
     if row is None:
         raise NotFound(f"there is no delivery {delivery_id}.")
     attempts = await connection.fetch(ATTEMPTS_SQL, organization_id, delivery_id, row["created_at"])
-    return DeliveryDetail(_delivery(row), row["context"], tuple(AttemptRow(**dict(one)) for one in attempts))
+    return DeliveryDetail(delivery_of(row.items()), row["context"], tuple(AttemptRow(**dict(one)) for one in attempts))
 
 
 REPLAYED_BY_DEFAULT = (DeliveryStatus.DEAD,)
@@ -188,11 +189,11 @@ async def replay(
 
 
 async def cancel(connection: Connection, organization_id: UUID, delivery_id: UUID) -> None:
-    """Cancel a delivery that still waits. Raises NotFound, and Conflict when it is under way or finished."""
+    """Cancel a delivery that waits, or discard one that was not delivered. Raises NotFound or Conflict."""
     if await connection.execute(CANCEL_SQL, organization_id, delivery_id) == "UPDATE 1":
         return
     found = await get_delivery(connection, organization_id, delivery_id)
-    raise Conflict(f"the delivery is {found.delivery.status}; only one that still waits can be cancelled.")
+    raise Conflict(f"the delivery is {found.delivery.status}; one that is under way or over cannot be cancelled.")
 
 
 async def cancel_of_actions(connection: Connection, organization_id: UUID, action_ids: Sequence[UUID]) -> int:
