@@ -16,6 +16,7 @@ from agentauri.actors.messages import Away, EvaluatorPort, Progress
 from agentauri.actors.pages import PageReader
 from agentauri.actors.ports import evaluator_port
 from agentauri.actors.runtime import NAMESPACE
+from agentauri.bell import Bell
 from agentauri.errors import Fenced
 from agentauri.models.page import Clock
 from agentauri.store import database, leadership
@@ -158,22 +159,3 @@ async def _lead(connection: database.Connection, name: str) -> int:
         if await leadership.try_lead(connection):
             return await leadership.raise_epoch(connection, name)
         await asyncio.sleep(LEAD_POLL_SECONDS)
-
-
-class Bell:
-    """Wakes all who wait; one who saw fewer rings than there were does not wait at all."""
-
-    def __init__(self) -> None:
-        self.rings = 0
-        self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        """Wake everybody."""
-        self.rings += 1
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self, seen: int) -> None:
-        """Until there were more rings than ``seen``."""
-        while self.rings <= seen:
-            await self._event.wait()

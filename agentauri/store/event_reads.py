@@ -59,15 +59,16 @@ class Found:
     created_at: datetime
 
 
-class _Search:
+class Search:
     """A filter as SQL: ``indexed`` conditions narrow what is read, ``looked_at`` ones are asked of every row read.
 
-    The first argument of both is the seq to stay below; those of ``indexed`` come before those of ``looked_at``.
+    $1 is left to the reader, for the seq that it is at; the arguments of ``indexed`` come before those of
+    ``looked_at``.
     """
 
     def __init__(self, wanted: Filter) -> None:
-        self.arguments: list[Any] = [MAX_BIGINT]
-        self.indexed: list[str] = ["seq < $1"]
+        self.arguments: list[Any] = [None]
+        self.indexed: list[str] = []
         self.looked_at: list[str] = []
         big = wanted.agent_id is not None and wanted.agent_id > MAX_BIGINT
         self._add(self.indexed, "agent_id = {}", None if big else wanted.agent_id)
@@ -90,7 +91,7 @@ class _Search:
 
     async def rows(self, connection: Connection, below: int, limit: int) -> list[asyncpg.Record]:
         """The newest rows below a seq that fit, at most ``limit``; looked at is one window."""
-        where = " AND ".join(self.indexed)
+        where = " AND ".join(["seq < $1", *self.indexed])
         sql = f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY seq DESC LIMIT {int(limit)}"
         if self.looked_at:
             sql = f"""SELECT {COLUMNS} FROM (
@@ -98,11 +99,17 @@ class _Search:
                 WHERE {" AND ".join(self.looked_at)} ORDER BY seq DESC LIMIT {int(limit)}"""
         return await connection.fetch(sql, below, *self.arguments[1:], timeout=QUERY_SECONDS)
 
+    async def rows_after(self, connection: Connection, after: int, upto: int, limit: int) -> list[asyncpg.Record]:
+        """The oldest rows in (after, upto] that fit, at most ``limit``."""
+        where = " AND ".join(["seq > $1", f"seq <= {int(upto)}", *self.indexed, *self.looked_at])
+        sql = f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY seq LIMIT {int(limit)}"
+        return await connection.fetch(sql, after, *self.arguments[1:], timeout=QUERY_SECONDS)
+
     async def window_end(self, connection: Connection, below: int) -> int | None:
         """The lowest seq of the window below a seq; None when the log ends within it, or nothing is looked at."""
         if not self.looked_at:
             return None
-        where, skipped = " AND ".join(self.indexed), WINDOW_ROWS - 1
+        where, skipped = " AND ".join(["seq < $1", *self.indexed]), WINDOW_ROWS - 1
         sql = f"SELECT seq FROM events WHERE {where} ORDER BY seq DESC OFFSET {skipped} LIMIT 1"
         arguments = self.arguments[1 : self._indexed_arguments]
         end: int | None = await connection.fetchval(sql, below, *arguments, timeout=QUERY_SECONDS)
@@ -114,18 +121,18 @@ async def get_event(connection: Connection, id: UUID) -> Found:
     row = await connection.fetchrow(f"SELECT {COLUMNS} FROM events WHERE id = $1", id, timeout=QUERY_SECONDS)
     if row is None:
         raise NotFound("this event does not exist.")
-    return _found(row)
+    return found_in(row)
 
 
 async def list_events(
     connection: Connection, wanted: Filter, *, before_seq: int | None, limit: int
 ) -> tuple[list[Found], int | None]:
     """A page below ``before_seq`` (None: the newest) and the seq below which it goes on; None: this is the end."""
-    search = _Search(wanted)
+    search = Search(wanted)
     found: list[Found] = []
     below, deadline = MAX_BIGINT if before_seq is None else before_seq, time.monotonic() + SEARCH_SECONDS
     while True:
-        found += [_found(row) for row in await search.rows(connection, below, limit - len(found) + 1)]
+        found += [found_in(row) for row in await search.rows(connection, below, limit - len(found) + 1)]
         if len(found) > limit:
             return found[:limit], found[limit - 1].event.seq
         end = await search.window_end(connection, below)
@@ -134,7 +141,8 @@ async def list_events(
         below = end
 
 
-def _found(row: asyncpg.Record) -> Found:
+def found_in(row: asyncpg.Record) -> Found:
+    """The event of a row that has COLUMNS."""
     columns = dict(row)
     retracted_at, created_at = columns.pop("retracted_at"), columns.pop("created_at")
     data = columns.pop("data_json").encode()
