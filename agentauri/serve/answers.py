@@ -21,14 +21,19 @@ def _text_of_id(value: object) -> str:
     raise TypeError(type(value).__name__)
 
 
+def encode(content: Any) -> bytes:
+    """Any value as JSON: times as RFC 3339 in UTC with ``Z``, ids as text."""
+    return orjson.dumps(content, default=_text_of_id, option=JSON_OPTIONS)
+
+
 class Json(Response):
-    """A JSON answer; times become RFC 3339 in UTC with ``Z``, ids text."""
+    """A JSON answer."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """The body's bytes."""
-        return orjson.dumps(content, default=_text_of_id, option=JSON_OPTIONS)
+        return encode(content)
 
 
 def one(data: Any, status: int = 200) -> Json:

@@ -23,7 +23,9 @@ from agentauri.serve.auth.social.routes import router as social
 from agentauri.serve.auth.wallet.routes import router as wallet
 from agentauri.serve.context import open_context, set_context
 from agentauri.serve.deliveries.routes import router as deliveries
+from agentauri.serve.deliveries.stream import router as deliveries_stream
 from agentauri.serve.events.routes import router as events
+from agentauri.serve.events.stream import router as events_stream
 from agentauri.serve.frame import Frame, Net
 from agentauri.serve.oauth.routes import forms as oauth_forms
 from agentauri.serve.oauth.routes import router as oauth
@@ -72,10 +74,12 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = (
+    routers = (  # what names a thing by its id comes after the words that stand in the same place
         system,
         triggers,
+        events_stream,
         events,
+        deliveries_stream,
         deliveries,
         webhook_secrets,
         auth,

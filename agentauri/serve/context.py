@@ -22,6 +22,7 @@ from agentauri.serve.limiter import Limiter
 from agentauri.serve.outbox import Outbox, mailer_of
 from agentauri.serve.peer import Peers
 from agentauri.serve.providers import Providers
+from agentauri.serve.streams import Streams
 from agentauri.serve.system.service import Monitor
 from agentauri.store.checkpoints import identity
 from agentauri.store.database import Pool, open_pool
@@ -57,6 +58,7 @@ class Context:
     providers: Providers
     monitor: Monitor
     searches: asyncio.Semaphore
+    streams: Streams
 
 
 @asynccontextmanager
@@ -88,6 +90,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         providers=Providers(settings),
         monitor=Monitor(pool, redis),
         searches=asyncio.Semaphore(SEARCHES),
+        streams=Streams(url),
     )
     try:
         await keys.refresh()
@@ -111,10 +114,12 @@ async def _background(context: Context) -> AsyncIterator[None]:
         "signing keys": context.keys.keep_fresh(),
         "changes": context.access.changes.listen(),
         "key uses": context.key_uses.keep_writing(),
+        "streams' doorbell": context.streams.doorbell.listen(),
     }
     running = [spawn(work, name=name, eternal=True) for name, work in eternal.items()]
     try:
         yield
+        await context.streams.close()
     finally:
         await cancel(*running)
 

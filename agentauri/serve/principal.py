@@ -87,11 +87,24 @@ class Require(SecurityBase):
             raise
         principal = _principal(identity, membership)
         await context.limiter.admit(request.scope, limits.caller(principal))
+        if isinstance(identity, Machine) and identity.kind is Caller.KEY:
+            context.key_uses.note(identity.id, client.ip)
+        self._check(identity, principal)
+        return principal
+
+    async def find(self, request: Request) -> Principal:
+        """The caller as it now is, not counted: streams ask again and again. Raises as the call does."""
+        context: Context = request.app.state.context
+        identity = await _identify(context, request, client_of(request))
+        principal = _principal(identity, await self._membership(context, request, identity))
+        self._check(identity, principal)
+        return principal
+
+    def _check(self, identity: Identity, principal: Principal) -> None:
         if self.people and not isinstance(identity, Person):
             raise Forbidden(ONLY_USERS)
         if self.scope is not None:
             principal.require(self.scope, self.least)
-        return principal
 
     async def _membership(self, context: Context, request: Request, identity: Identity) -> Membership:
         """In which organization this is. Raises NotFound or InvalidRequest."""
@@ -197,10 +210,8 @@ def _bearer(request: Request) -> str:
 
 async def _of_key(context: Context, key: str, client: Client) -> Identity:
     identity = await context.access.of_key(key)
-    if isinstance(identity, Machine):
-        if not is_allowed(identity.networks, client.ip):
-            raise Forbidden(WRONG_PLACE)
-        context.key_uses.note(identity.id, client.ip)
+    if isinstance(identity, Machine) and not is_allowed(identity.networks, client.ip):
+        raise Forbidden(WRONG_PLACE)
     return identity
 
 

@@ -9,9 +9,28 @@ from pydantic import Field, WithJsonSchema
 
 from agentauri.models.action import ActionType
 from agentauri.models.delivery import DeliveryStatus, DeliveryType, Outcome, StatusCode
-from agentauri.serve.schemas import CursorPagination, Schema
+from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, CursorPagination, Schema
 
 Object = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
+
+EXAMPLE_DELIVERY = {
+    "id": EXAMPLE_ID,
+    "organization_id": EXAMPLE_ID,
+    "trigger_id": EXAMPLE_ID,
+    "action_id": EXAMPLE_ID,
+    "event_id": EXAMPLE_ID,
+    "event_seq": 1204,
+    "type": "trigger.fired",
+    "channel": "rest",
+    "status": "delivered",
+    "status_code": None,
+    "status_reason": None,
+    "attempt_count": 1,
+    "next_attempt_at": None,
+    "created_at": EXAMPLE_TIME,
+    "updated_at": EXAMPLE_TIME,
+    "delivered_at": EXAMPLE_TIME,
+}
 
 
 class Delivery(Schema):

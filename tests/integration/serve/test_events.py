@@ -49,7 +49,7 @@ FILTERS = [
 ]
 
 
-async def test_each_filter_finds_the_one_event_that_fits(user: User, pool: Pool) -> None:
+async def insert_one_for_each_filter(pool: Pool) -> None:
     others: list[dict[str, Any]] = [
         {"chain_id": 5},
         {"registry": "identity"},
@@ -67,6 +67,10 @@ async def test_each_filter_finds_the_one_event_that_fits(user: User, pool: Pool)
     ]
     for more in others:
         await insert(pool, **more)
+
+
+async def test_each_filter_finds_the_one_event_that_fits(user: User, pool: Pool) -> None:
+    await insert_one_for_each_filter(pool)
     for query in FILTERS:
         body = await page(user, f"?{query}")
         assert len(body["data"]) == 1, query
