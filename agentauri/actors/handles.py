@@ -5,16 +5,21 @@ a dead actor: callers treat RayError as "not there now".
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import ray
 from ray.exceptions import RayError
 from ray.util.state import list_actors
 
+from agentauri import logs
 from agentauri.actors.runtime import NAMESPACE
+
+log = logs.get("handles")
 
 CALL_SECONDS = 5.0
 LISTENER = "listener"
+DELIVERER = "deliverer-"
 
 
 def evaluator_name(index: int) -> str:
@@ -24,7 +29,7 @@ def evaluator_name(index: int) -> str:
 
 def deliverer_name(index: int) -> str:
     """Name of deliverer ``index``."""
-    return f"deliverer-{index:02d}"
+    return f"{DELIVERER}{index:02d}"
 
 
 def indexer_name(chain_id: int) -> str:
@@ -52,6 +57,23 @@ async def call(handle: "ray.actor.ActorHandle[Any]", method: str, *args: Any, se
     # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the answer.
     async with asyncio.timeout(seconds):
         return await getattr(handle, method).remote(*args)
+
+
+async def ring_deliverers(lanes: Sequence[str], namespace: str = NAMESPACE) -> None:
+    """Tell every deliverer that something is due in these lanes, and wait for none; outside a cluster there is none."""
+    if ray.is_initialized():
+        await asyncio.to_thread(_ring_deliverers, list(lanes), namespace)
+
+
+def _ring_deliverers(lanes: list[str], namespace: str) -> None:
+    try:
+        found = [find(name, namespace) for name in names(namespace) if name.startswith(DELIVERER)]
+    except RayError as error:
+        log.debug("deliverers_not_rung", error=repr(error))
+        return
+    for handle in found:
+        if handle is not None:
+            handle.ring.remote(lanes)
 
 
 def end(handle: "ray.actor.ActorHandle[Any]") -> None:

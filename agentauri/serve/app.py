@@ -23,6 +23,7 @@ from agentauri.serve.auth.social.routes import router as social
 from agentauri.serve.auth.wallet.routes import router as wallet
 from agentauri.serve.context import open_context, set_context
 from agentauri.serve.deliveries.routes import router as deliveries
+from agentauri.serve.deliveries.steering import router as deliveries_steering
 from agentauri.serve.deliveries.stream import router as deliveries_stream
 from agentauri.serve.events.routes import router as events
 from agentauri.serve.events.stream import router as events_stream
@@ -80,6 +81,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         events_stream,
         events,
         deliveries_stream,
+        deliveries_steering,
         deliveries,
         webhook_secrets,
         auth,
