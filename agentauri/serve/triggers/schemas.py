@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from agentauri.models.action import CHECKS, MAX_ACTIONS, MAX_PRIORITY
+from agentauri.models.action import CHECKS, MAX_ACTIONS, MAX_PRIORITY, ActionType
 from agentauri.models.condition import MAX_CONDITIONS, ConditionType
 from agentauri.models.event import Registry
 from agentauri.models.trigger import MAX_CHAIN_ID, MAX_COOLDOWN_SECONDS, MAX_DESCRIPTION, MAX_NAME, Fire
@@ -54,14 +54,16 @@ REST_CONFIG: dict[str, Any] = {
         "notify_retraction": {"type": ["boolean", "null"]},
     },
 }
+ACTION_CONFIGS = {ActionType.REST: REST_CONFIG}
+"""The configuration of each action type."""
 Config = Annotated[dict[str, Any], WithJsonSchema(REST_CONFIG)]
 Object = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
 
-EXAMPLE_CONDITIONS = [
+EXAMPLE_CONDITIONS: list[Any] = [
     {"condition_type": "agent_id_equals", "field": "agent_id", "operator": "=", "value": "42"},
     {"condition_type": "score_threshold", "field": "score", "operator": "<", "value": "60"},
 ]
-EXAMPLE_ACTIONS = [{"action_type": "rest", "priority": 1, "config": {"url": "https://example.com/hook"}}]
+EXAMPLE_ACTIONS: list[Any] = [{"action_type": "rest", "priority": 1, "config": {"url": "https://example.com/hook"}}]
 EXAMPLE_TRIGGER: dict[str, Any] = {
     "name": "Low score",
     "chain_id": 84532,

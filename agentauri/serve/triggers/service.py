@@ -50,7 +50,7 @@ async def change(context: Context, principal: Principal, id_: UUID, sent: dict[s
     """Change the fields that were sent; nothing sent changes nothing. Raises NotFound or InvalidRequest."""
     async with context.pool.acquire() as connection, connection.transaction():
         old = await triggers.get_for_change(connection, principal.organization_id, id_)
-        return public(await _apply(context, connection, old, sent) if sent else old)
+        return public(await apply_change(context, connection, old, sent) if sent else old)
 
 
 async def set_enabled(context: Context, principal: Principal, id_: UUID, enabled: bool) -> dict[str, Any]:
@@ -59,11 +59,11 @@ async def set_enabled(context: Context, principal: Principal, id_: UUID, enabled
         old = await triggers.get_for_change(connection, principal.organization_id, id_)
         if old.enabled == enabled:
             return public(old)
-        return public(await _apply(context, connection, old, {"enabled": enabled}))
+        return public(await apply_change(context, connection, old, {"enabled": enabled}))
 
 
-async def _apply(context: Context, connection: Connection, old: Trigger, sent: dict[str, Any]) -> Trigger:
-    """Steps of a change within its transaction, the version last."""
+async def apply_change(context: Context, connection: Connection, old: Trigger, sent: dict[str, Any]) -> Trigger:
+    """The steps of every change, within its transaction, the version last. Raises InvalidRequest."""
     organization_id, id_ = old.organization_id, old.id
     if "conditions" in sent:
         own = {one["id"] for one in old.conditions}

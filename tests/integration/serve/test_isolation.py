@@ -28,6 +28,8 @@ SESSION_ENDS = {"logout", "delete_me"}
 BODIES: dict[str, Any] = {
     "create_trigger": TRIGGER,
     "change_trigger": {"name": "taken over"},
+    "create_trigger_condition": {"condition_type": "score_threshold", "operator": "<", "value": 1},
+    "create_trigger_action": {"action_type": "rest", "config": {"url": "http://127.0.0.1:9900/taken"}},
 }
 """Bodies that fit; other operations get what their schema's first example or an empty object offers."""
 
