@@ -4,7 +4,7 @@ Guarantees that a name accepted when a template is written has a meaning when it
 event carries a value under it is another matter.
 """
 
-from agentauri.models.fields import find_field
+from agentauri.models.fields import ALIASES, FIELDS, find_field
 
 COMPUTED_NAMES = frozenset({"ema", "count", "aggregate", "previous", "since"})
 SHORT_NAMES = {"ema_score": "ema", "count": "count"}
@@ -32,3 +32,15 @@ def is_known(path: tuple[str, ...]) -> bool:
             return field is not None and (not field.column or name == "agent_id")
         case _:
             return False
+
+
+def names() -> tuple[str, ...]:
+    """Every name that a template may show, for people; ``<n>`` stands for a condition's place, from 0."""
+    return (
+        *FIELDS,
+        *ALIASES,
+        *SHORT_NAMES,
+        *(f"trigger.{name}" for name in sorted(TRIGGER_NAMES)),
+        *(f"delivery.{name}" for name in sorted(DELIVERY_NAMES)),
+        *(f"computed.<n>.{name}" for name in sorted(COMPUTED_NAMES)),
+    )

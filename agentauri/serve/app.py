@@ -35,6 +35,7 @@ from agentauri.serve.organizations.routes import router as organizations
 from agentauri.serve.system.routes import router as system
 from agentauri.serve.triggers.action_routes import router as trigger_actions
 from agentauri.serve.triggers.condition_routes import router as trigger_conditions
+from agentauri.serve.triggers.form import router as triggers_form
 from agentauri.serve.triggers.routes import router as triggers
 from agentauri.serve.webhook_secrets.routes import router as webhook_secrets
 from agentauri.serve.well_known.routes import router as well_known
@@ -79,6 +80,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
     )
     routers = (  # what names a thing by its id comes after the words that stand in the same place
         system,
+        triggers_form,
         triggers,
         trigger_conditions,
         trigger_actions,
