@@ -15,6 +15,8 @@ SECRET_BYTES = 32
 HINT_LENGTH = 4
 MAX_LIVE = 10
 """Every live secret adds a signature to every webhook's header."""
+ROTATION_HOURS = 24
+NOT_FOUND = "this webhook secret does not exist."
 COLUMNS = "id, hint, created_by, created_at, expires_at, last_used_at"
 LIVE = "(expires_at IS NULL OR expires_at > now())"
 
@@ -60,6 +62,32 @@ async def create_secret(
     return WebhookSecret(*row), text
 
 
+async def rotate_secret(
+    connection: Connection, vault: Vault, *, organization_id: UUID, id: UUID, created_by: UUID | None
+) -> tuple[WebhookSecret, str]:
+    """A new secret in the place of a live one, which signs beside it for ``ROTATION_HOURS`` more.
+
+    Raises NotFound, Conflict when it was rotated already, and LimitReached. Runs in the caller's transaction.
+    """
+    await connection.execute("SELECT 1 FROM organizations WHERE id = $1 FOR NO KEY UPDATE", organization_id)
+    old = await connection.fetchrow(
+        f"SELECT expires_at FROM webhook_secrets WHERE organization_id = $1 AND id = $2 AND {LIVE}", organization_id, id
+    )
+    if old is None:
+        raise NotFound(NOT_FOUND)
+    if old["expires_at"] is not None:
+        raise Conflict("this webhook secret was rotated already; it signs until it expires.")
+    made = await create_secret(connection, vault, organization_id=organization_id, created_by=created_by)
+    await connection.execute(
+        """UPDATE webhook_secrets SET expires_at = now() + $3 * interval '1 hour'
+           WHERE organization_id = $1 AND id = $2""",
+        organization_id,
+        id,
+        ROTATION_HOURS,
+    )
+    return made
+
+
 async def list_secrets(
     connection: Connection, organization_id: UUID, *, limit: int, offset: int
 ) -> tuple[list[WebhookSecret], int]:
@@ -78,13 +106,13 @@ async def list_secrets(
 
 
 async def delete_secret(connection: Connection, organization_id: UUID, id: UUID) -> None:
-    """Delete a live secret. Raises NotFound, and Conflict when it is the last. Runs in the caller's transaction."""
+    """Delete a live secret, in the caller's transaction. Raises NotFound, and Conflict for the last that stays."""
     await connection.execute("SELECT 1 FROM organizations WHERE id = $1 FOR NO KEY UPDATE", organization_id)
     rows = await connection.fetch(
-        f"SELECT id FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}", organization_id
+        f"SELECT id, expires_at FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}", organization_id
     )
     if id not in {row["id"] for row in rows}:
-        raise NotFound("this webhook secret does not exist.")
-    if len(rows) == 1:
+        raise NotFound(NOT_FOUND)
+    if [row["id"] for row in rows if row["expires_at"] is None] == [id]:
         raise Conflict("this is the organization's last webhook secret; create another one first.")
     await connection.execute("DELETE FROM webhook_secrets WHERE organization_id = $1 AND id = $2", organization_id, id)

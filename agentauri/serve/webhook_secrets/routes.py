@@ -1,4 +1,4 @@
-"""Webhook secrets of the organization: list, create (shown once), delete. Every live one signs every webhook."""
+"""Webhook secrets of the organization: list, create (shown once), rotate, delete. Every live one signs all webhooks."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -54,6 +54,39 @@ async def create_webhook_secret(context: In, principal: Admin, client: Anonymous
             "webhook_secret.created",
             organization_id=principal.organization_id,
             target=f"webhook_secret:{made.id}",
+        )
+        return secret(one({**asdict(made), "secret": text}, 201))
+
+    return await once.perform(principal, work)
+
+
+@router.post(
+    "/{secret_id}/rotate",
+    operation_id="rotate_webhook_secret",
+    status_code=201,
+    response_model=NewWebhookSecretAnswer,
+    responses=errors(409),
+)
+async def rotate_webhook_secret(
+    context: In, principal: AdminOf, client: Anonymous, once: Once, secret_id: Id
+) -> Response:
+    """Replace a secret. The new one is shown this once; the old one signs beside it for 24 hours more."""
+
+    async def work(connection: Connection) -> Response:
+        made, text = await webhook_secrets.rotate_secret(
+            connection,
+            context.vault,
+            organization_id=principal.organization_id,
+            id=secret_id,
+            created_by=principal.user_id,
+        )
+        await audit.record(
+            connection,
+            actor_of(principal, client),
+            "webhook_secret.rotated",
+            organization_id=principal.organization_id,
+            target=f"webhook_secret:{secret_id}",
+            details={"new": str(made.id)},
         )
         return secret(one({**asdict(made), "secret": text}, 201))
 

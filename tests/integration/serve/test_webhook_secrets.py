@@ -1,6 +1,7 @@
 """Webhook secrets over HTTP: shown once, sealed at rest, never another organization's."""
 
 import base64
+from datetime import timedelta
 from uuid import UUID
 
 from agentauri.store import webhook_secrets
@@ -54,3 +55,47 @@ async def test_a_member_sees_them_and_may_not_change_them(user: User, pool: Pool
     await pool.execute("UPDATE members SET role = 'member'")
     assert (await user.call("GET", "/webhook-secrets")).status_code == 200
     assert (await user.call("POST", "/webhook-secrets")).status_code == 403
+
+
+async def test_rotated_secret_signs_beside_the_new_one_for_a_day(user: User, pool: Pool) -> None:
+    (old,) = (await user.call("GET", "/webhook-secrets")).json()["data"]
+    answer = await user.call("POST", f"/webhook-secrets/{old['id']}/rotate")
+    assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+    made = answer.json()["data"]
+    assert made["secret"].startswith("whsec_")
+    assert made["expires_at"] is None
+    new, replaced = (await user.call("GET", "/webhook-secrets")).json()["data"]
+    assert (new["id"], replaced["id"]) == (made["id"], old["id"])
+    left = await pool.fetchval("SELECT expires_at - now() FROM webhook_secrets WHERE expires_at IS NOT NULL")
+    assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
+    assert (
+        await pool.fetchval("SELECT action FROM audit_log ORDER BY created_at DESC LIMIT 1") == "webhook_secret.rotated"
+    )
+
+
+async def test_rotated_secret_is_over_in_the_end(user: User, pool: Pool) -> None:
+    (old,) = (await user.call("GET", "/webhook-secrets")).json()["data"]
+    await user.call("POST", f"/webhook-secrets/{old['id']}/rotate")
+    assert (await user.call("POST", f"/webhook-secrets/{old['id']}/rotate")).json()["error"] == "conflict"
+    await pool.execute("UPDATE webhook_secrets SET expires_at = now() WHERE expires_at IS NOT NULL")
+    assert (await user.call("GET", "/webhook-secrets")).json()["pagination"]["total"] == 1
+    assert (await user.call("POST", f"/webhook-secrets/{old['id']}/rotate")).status_code == 404
+
+
+async def test_new_secret_stays_while_the_old_one_runs_out(user: User) -> None:
+    (old,) = (await user.call("GET", "/webhook-secrets")).json()["data"]
+    made = (await user.call("POST", f"/webhook-secrets/{old['id']}/rotate")).json()["data"]
+    assert (await user.call("DELETE", f"/webhook-secrets/{made['id']}")).status_code == 409
+    assert (await user.call("DELETE", f"/webhook-secrets/{old['id']}")).status_code == 204
+
+
+async def test_rotation_sent_twice_makes_one_secret(user: User) -> None:
+    (old,) = (await user.call("GET", "/webhook-secrets")).json()["data"]
+    path, headers = f"/webhook-secrets/{old['id']}/rotate", {"Idempotency-Key": "k"}
+    first, again = [await user.call("POST", path, headers=headers) for _ in range(2)]
+    assert first.json() == again.json()
+
+
+async def test_anothers_secret_is_not_rotated(api: Api, user: User) -> None:
+    (theirs,) = (await (await api.register()).call("GET", "/webhook-secrets")).json()["data"]
+    assert (await user.call("POST", f"/webhook-secrets/{theirs['id']}/rotate")).status_code == 404
