@@ -15,6 +15,7 @@ from agentauri.config_limits import Limits
 from agentauri.store import (
     client_grants,
     closing,
+    event_counts,
     events,
     idempotency,
     invitations,
@@ -58,6 +59,7 @@ async def round_once(
 ) -> None:
     """One round; every step is a transaction of its own. Unless ``settled``, no chain is taken for abandoned."""
     await _ensure_months(connection, now)
+    await _count_events(connection)
     final = await maintenance.final_seq(connection, now - SILENT if settled else None)
     await snapshots.prune(connection, final)
     await maintenance.thin_snapshots(connection, final, now)
@@ -110,6 +112,12 @@ async def _purge(connection: Connection, closed: UUID) -> None:
         removed = await closing.remove_triggers(connection, closed)
     await _drain(closing.delete_deliveries, connection, closed)
     await closing.delete_organization(connection, closed)
+
+
+async def _count_events(connection: Connection) -> None:
+    """Before months are dropped: what was not counted then never would be."""
+    while await event_counts.add_step(connection):
+        pass
 
 
 async def _drop_months(connection: Connection, needed: int, now: datetime, days: int) -> None:

@@ -28,6 +28,7 @@ from agentauri.serve.deliveries.stream import router as deliveries_stream
 from agentauri.serve.events.routes import router as events
 from agentauri.serve.events.stream import router as events_stream
 from agentauri.serve.frame import Frame, Net
+from agentauri.serve.indexer.routes import router as indexer
 from agentauri.serve.oauth.routes import forms as oauth_forms
 from agentauri.serve.oauth.routes import router as oauth
 from agentauri.serve.openapi import document
@@ -47,6 +48,7 @@ TAGS = [
     {"name": "triggers", "description": "What is watched for, and what then happens."},
     {"name": "events", "description": "What happened on the chains; the same for everybody."},
     {"name": "deliveries", "description": "What your triggers sent, with every attempt."},
+    {"name": "indexer", "description": "How far the chains are read, and what was found."},
     {"name": "organizations", "description": "Who owns everything: organizations, their members and what they use."},
     {"name": "api-keys", "description": "Keys by which programs call this API."},
     {"name": "oauth", "description": "OAuth 2 clients, and where they get tokens."},
@@ -90,6 +92,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         deliveries_steering,
         deliveries,
         webhook_secrets,
+        indexer,
         auth,
         social,
         wallet,

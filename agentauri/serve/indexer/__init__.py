@@ -1,0 +1,1 @@
+"""How far the chains are read, and what was found on them."""
