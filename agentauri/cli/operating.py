@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from agentauri.accounts.emails import parse_email, parse_username
 from agentauri.accounts.passwords import Passwords
@@ -21,7 +21,7 @@ from agentauri.cli.tables import print_table, write_json
 from agentauri.config import Settings
 from agentauri.errors import ConfigError, StartError
 from agentauri.models.problems import Problems
-from agentauri.store import audit, database, operating, organizations, status, users, webhook_secrets
+from agentauri.store import audit, database, new_accounts, operating, status
 from agentauri.store.database import Connection
 from agentauri.store.vault import Vault
 
@@ -62,23 +62,18 @@ def create_user(
     address, login, password_hash = asyncio.run(_check(email, username, name, secret))
 
     async def create(connection: Connection) -> dict[str, Any]:
-        user = await users.create_user(
-            connection, id=uuid4(), email=address, username=login, name=name, password_hash=password_hash, verified=True
+        made = await new_accounts.create_account(
+            connection, vault, email=address, username=login, name=name, password_hash=password_hash, verified=True
         )
-        organization_id = uuid4()
-        title = name or login or address.partition("@")[0]
-        await organizations.create_personal(connection, id=organization_id, user_id=user.id, name=title)
-        _, webhook_secret = await webhook_secrets.create_secret(
-            connection, vault, organization_id=organization_id, created_by=user.id
-        )
+        user = made.user
         actor = audit.Actor(OPERATOR.kind, user_id=user.id)
         await audit.record(connection, actor, "user.created", organization_id=None, target=f"user:{user.id}")
         return {
             "id": user.id,
             "email": user.email,
             "username": user.username,
-            "organization_id": organization_id,
-            "webhook_secret": webhook_secret,
+            "organization_id": made.organization_id,
+            "webhook_secret": made.webhook_secret,
         }
 
     made = on_database(settings, create)

@@ -8,7 +8,7 @@ from uuid import uuid4
 from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_refresh_token
 from agentauri.serve.caller import Client
 from agentauri.serve.context import Context
-from agentauri.store import audit, organizations, sessions, users, webhook_secrets
+from agentauri.store import audit, new_accounts, organizations, sessions
 from agentauri.store.audit import Actor
 from agentauri.store.database import Connection
 from agentauri.store.users import User
@@ -26,23 +26,17 @@ async def create_account(
     verified: bool = False,
 ) -> tuple[User, str]:
     """A user with the personal organization, and that one's first webhook secret, shown once. Raises Conflict."""
-    user = await users.create_user(
+    made = await new_accounts.create_account(
         connection,
-        id=uuid4(),
+        context.vault,
         email=email,
         username=username,
         name=name,
         password_hash=password_hash,
         verified=verified,
     )
-    organization_id = uuid4()
-    title = name or username or str(email or user.id).partition("@")[0]
-    await organizations.create_personal(connection, id=organization_id, user_id=user.id, name=title)
-    _, secret = await webhook_secrets.create_secret(
-        connection, context.vault, organization_id=organization_id, created_by=user.id
-    )
-    await audit.record(connection, actor_of_user(user, client), "user.registered", organization_id=None)
-    return user, secret
+    await audit.record(connection, actor_of_user(made.user, client), "user.registered", organization_id=None)
+    return made.user, made.webhook_secret
 
 
 async def begin_session(

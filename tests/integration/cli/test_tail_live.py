@@ -5,8 +5,6 @@ import json
 import signal
 import time
 
-import pytest
-
 from agentauri.demo.simulator import Simulator
 from agentauri.store import events
 from agentauri.store.database import Pool
@@ -19,12 +17,6 @@ DELIVERY_SQL = """
         status, context)
     SELECT gen_random_uuid(), id, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 'rest', 'd', 'l',
         'pending', '{}' FROM organizations"""
-
-
-@pytest.fixture(autouse=True)
-def streams(service: Service) -> None:
-    if "/api/v1/events/stream" not in service.app.openapi()["paths"]:
-        pytest.skip("the API has no streams yet")
 
 
 async def emit(pool: Pool, count: int, seed: int) -> None:
