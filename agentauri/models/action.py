@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from agentauri.errors import InvalidRequest
-from agentauri.models import rest_action
+from agentauri.models import mcp_action, rest_action
 from agentauri.models.problems import Problems, step
 
 
@@ -26,8 +26,14 @@ class ActionType(StrEnum):
 
 
 Check = Callable[[dict[str, Any], str, Problems], dict[str, Any]]
-CHECKS: Final[Mapping[ActionType, Check]] = {ActionType.REST: rest_action.check_rest}
-CONFIG_KEYS: Final[Mapping[ActionType, tuple[str, ...]]] = {ActionType.REST: rest_action.KEYS}
+CHECKS: Final[Mapping[ActionType, Check]] = {
+    ActionType.REST: rest_action.check_rest,
+    ActionType.MCP: mcp_action.check_mcp,
+}
+CONFIG_KEYS: Final[Mapping[ActionType, tuple[str, ...]]] = {
+    ActionType.REST: rest_action.KEYS,
+    ActionType.MCP: mcp_action.KEYS,
+}
 SHARED_KEYS = ("retry", "rate_limit_per_second", "notify_retraction")
 KEYS = ("id", "action_type", "priority", "enabled", "config")
 
@@ -172,31 +178,41 @@ def destination_of(organization_id: UUID, action_type: ActionType, config: dict[
     match action_type:
         case ActionType.REST:
             return f"{organization_id} {rest_action.rest_place(config)}"
-        case ActionType.TELEGRAM | ActionType.MCP:
+        case ActionType.MCP:
+            return f"{organization_id} {mcp_action.mcp_place(config) or mcp_action.PER_AGENT}"
+        case ActionType.TELEGRAM:
             raise InvalidRequest(f"actions of type {action_type} are not available in this version.")
 
 
 def lane_of(action_type: ActionType, config: dict[str, Any]) -> str:
-    """What one deliverer at a time looks after (protocol P22): a host, whoever calls it."""
+    """What one deliverer at a time looks after (protocol P22): a host, or an agent's server, whoever calls it."""
     match action_type:
         case ActionType.REST:
             return f"host:{rest_action.rest_place(config).host}"
-        case ActionType.TELEGRAM | ActionType.MCP:
+        case ActionType.MCP:
+            place = mcp_action.mcp_place(config)
+            return f"host:{place.host}" if place else mcp_action.PER_AGENT
+        case ActionType.TELEGRAM:
             raise InvalidRequest(f"actions of type {action_type} are not available in this version.")
 
 
-def secret_paths(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Where a configuration holds secrets: the headers that are named like one. Values there are sealed at rest."""
+SECRET_KEYS = ("auth_token",)
+"""Members of a configuration that are secrets themselves."""
+
+
+def secret_paths(config: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """Where a configuration holds secrets: tokens, and headers that are named like one. They are sealed at rest."""
     headers = config.get("headers")
     names = headers if isinstance(headers, dict) else {}
-    return tuple(("headers", name) for name in names if SECRET_NAME.search(name))
+    tokens = tuple((key,) for key in SECRET_KEYS if config.get(key) is not None)
+    return tokens + tuple(("headers", name) for name in names if SECRET_NAME.search(name))
 
 
 def map_secrets(config: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
     """A copy of the configuration whose secrets went through ``change``: sealed, opened, or masked."""
     copy = dict(config)
-    for group, name in secret_paths(config):
-        copy[group] = {**copy[group], name: change(copy[group][name])}
+    for path in secret_paths(config):
+        copy = _put(copy, path, change(_at(copy, path)))
     return copy
 
 
@@ -208,13 +224,26 @@ def masked(config: Mapping[str, Any]) -> dict[str, Any]:
 def merge_masked(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """``new`` as a user sent it, where each masked secret keeps its stored value; unknown ones stay masked, and are
     refused when parsed. ``old`` may be sealed or opened: its values come through as they are."""
-    kept = {tuple(part.lower() for part in path): _at(old, path) for path in secret_paths(old)}
+    kept = {_folded(path): _at(old, path) for path in secret_paths(old)}
     copy = dict(new)
-    for group, name in secret_paths(new):
-        if copy[group][name] == MASK:
-            copy[group] = {**copy[group], name: kept.get((group, name.lower()), MASK)}
+    for path in secret_paths(new):
+        if _at(copy, path) == MASK:
+            copy = _put(copy, path, kept.get(_folded(path), MASK))
     return copy
 
 
-def _at(config: Mapping[str, Any], path: tuple[str, str]) -> Any:
-    return config[path[0]][path[1]]
+def _folded(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of headers make no difference between upper and lower case."""
+    return tuple(part.lower() for part in path)
+
+
+def _at(config: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    found: Any = config
+    for part in path:
+        found = found[part]
+    return found
+
+
+def _put(config: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    return {**config, first: _put(config[first], tuple(rest), value) if rest else value}

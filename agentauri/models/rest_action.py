@@ -13,7 +13,7 @@ import orjson
 from agentauri.errors import TemplateError
 from agentauri.models.place import MAX_URL_LENGTH, Place, parse_place
 from agentauri.models.problems import Problems, step
-from agentauri.models.template import MAX_SOURCE_BYTES, OPENING, JsonValue, parse_json, parse_text
+from agentauri.models.template import MAX_SOURCE_BYTES, OPENING, JsonValue, Known, parse_json, parse_text
 from agentauri.models.template_names import is_known
 
 METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
@@ -40,10 +40,12 @@ def check_rest(config: dict[str, Any], pointer: str, problems: Problems) -> dict
         "url": _check_url(config.get("url"), step(pointer, "url"), problems),
         "method": _check_method(config.get("method", METHODS[0]), step(pointer, "method"), problems),
         "headers": _check_headers(config.get("headers"), step(pointer, "headers"), problems),
-        "timeout_seconds": _check_timeout(config.get("timeout_seconds"), step(pointer, "timeout_seconds"), problems),
+        "timeout_seconds": check_timeout(config.get("timeout_seconds"), step(pointer, "timeout_seconds"), problems),
     }
     if config.get("body_template") is not None:
-        stored["body_template"] = _check_body(config["body_template"], step(pointer, "body_template"), problems)
+        stored["body_template"] = check_json_template(
+            config["body_template"], step(pointer, "body_template"), problems, is_known
+        )
     if config.get("expected_status_codes") is not None:
         codes = config["expected_status_codes"]
         stored["expected_status_codes"] = _check_codes(codes, step(pointer, "expected_status_codes"), problems)
@@ -120,7 +122,8 @@ def _check_header_value(value: Any, at: str, problems: Problems) -> None:
         problems.add(at, "templates are not filled in in headers; put them in the body or the URL.")
 
 
-def _check_timeout(timeout: Any, at: str, problems: Problems) -> int | float:
+def check_timeout(timeout: Any, at: str, problems: Problems) -> int | float:
+    """The seconds that a whole attempt may take."""
     if timeout is None:
         return DEFAULT_TIMEOUT_SECONDS
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 1 <= timeout <= MAX_TIMEOUT_SECONDS:
@@ -129,7 +132,7 @@ def _check_timeout(timeout: Any, at: str, problems: Problems) -> int | float:
     return timeout
 
 
-def _check_body(body: JsonValue, at: str, problems: Problems) -> JsonValue:
+def check_json_template(body: JsonValue, at: str, problems: Problems, known: Known) -> JsonValue:
     """The template as stored. A text that is a JSON object or array is taken for that value, so that what is
     filled in cannot break out of it."""
     if isinstance(body, str) and JSON_TEXT.match(body):
@@ -141,7 +144,7 @@ def _check_body(body: JsonValue, at: str, problems: Problems) -> JsonValue:
         size = len(orjson.dumps(body))
         if size > MAX_SOURCE_BYTES:
             raise TemplateError(f"a template may have at most {MAX_SOURCE_BYTES} bytes; this one has {size}.")
-        parse_json(body, is_known)
+        parse_json(body, known)
     except (TemplateError, TypeError) as error:
         problems.add(at, str(error))
     return body

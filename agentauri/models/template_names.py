@@ -11,6 +11,8 @@ SHORT_NAMES = {"ema_score": "ema", "count": "count"}
 """Names that stand for the first computed value of that kind."""
 TRIGGER_NAMES = frozenset({"id", "name"})
 DELIVERY_NAMES = frozenset({"id", "type", "created_at"})
+FILE_CONTENT = "verified_file_content"
+"""The file that an event names, after its check; in ``mcp`` actions alone."""
 MAX_CONDITION_DIGITS = 3
 
 
@@ -44,3 +46,8 @@ def names() -> tuple[str, ...]:
         *(f"delivery.{name}" for name in sorted(DELIVERY_NAMES)),
         *(f"computed.<n>.{name}" for name in sorted(COMPUTED_NAMES)),
     )
+
+
+def is_known_in_mcp(path: tuple[str, ...]) -> bool:
+    """Whether ``path`` names something that the arguments of a tool can show."""
+    return path == (FILE_CONTENT,) or is_known(path)

@@ -21,8 +21,8 @@ from agentauri.models.template_names import names
 from agentauri.serve import API
 from agentauri.serve.answers import one
 from agentauri.serve.principal import require
+from agentauri.serve.triggers.configs import ACTION_CONFIGS
 from agentauri.serve.triggers.form_schemas import TriggerFormAnswer
-from agentauri.serve.triggers.schemas import ACTION_CONFIGS
 
 router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"])
 Reader = Annotated[Principal, require(Scope.TRIGGERS_READ)]

@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
-from agentauri.models.action import CHECKS, MAX_ACTIONS, MAX_PRIORITY, ActionType
+from agentauri.models.action import CHECKS, MAX_ACTIONS, MAX_PRIORITY
 from agentauri.models.condition import MAX_CONDITIONS, ConditionType
 from agentauri.models.event import Registry
 from agentauri.models.trigger import MAX_CHAIN_ID, MAX_COOLDOWN_SECONDS, MAX_DESCRIPTION, MAX_NAME, Fire
 from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Pagination, Schema, Text
+from agentauri.serve.triggers.configs import ANY_CONFIG
 
 MAX_SEARCH = 255
 READ_ONLY = (
@@ -21,42 +22,7 @@ READ_ONLY = (
 """What answers carry and bodies may therefore carry too; it is ignored there."""
 
 ActionTypeName = Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in CHECKS]})]
-Template = {"description": "A JSON value or text with `{{templates}}`; without it the standard envelope."}
-REST_CONFIG: dict[str, Any] = {
-    "type": "object",
-    "required": ["url"],
-    "additionalProperties": False,
-    "properties": {
-        "url": {"type": "string", "maxLength": 2048, "examples": ["https://example.com/hook"]},
-        "method": {"type": "string", "enum": ["POST", "GET", "PUT", "PATCH", "DELETE"], "default": "POST"},
-        "headers": {
-            "type": ["object", "null"],
-            "maxProperties": 20,
-            "additionalProperties": {"type": "string", "maxLength": 1024},
-            "description": "Values of headers that are named like secrets are encrypted and come back masked.",
-        },
-        "body_template": Template,
-        "timeout_seconds": {"type": ["number", "null"], "minimum": 1, "maximum": 60, "default": 15},
-        "expected_status_codes": {
-            "type": ["array", "null"],
-            "items": {"type": "integer", "minimum": 200, "maximum": 599},
-            "minItems": 1,
-            "maxItems": 100,
-        },
-        "retry": {
-            "type": ["array", "null"],
-            "items": {"type": "number", "minimum": 0},
-            "minItems": 1,
-            "maxItems": 15,
-            "description": "Seconds to wait before each attempt.",
-        },
-        "rate_limit_per_second": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1000},
-        "notify_retraction": {"type": ["boolean", "null"]},
-    },
-}
-ACTION_CONFIGS = {ActionType.REST: REST_CONFIG}
-"""The configuration of each action type."""
-Config = Annotated[dict[str, Any], WithJsonSchema(REST_CONFIG)]
+Config = Annotated[dict[str, Any], WithJsonSchema(ANY_CONFIG)]
 Object = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]
 
 EXAMPLE_CONDITIONS: list[Any] = [

@@ -6,7 +6,7 @@ import jsonschema  # type: ignore[import-untyped]  # comes with ray, without typ
 import pytest
 
 from agentauri.models.action import CHECKS, CONFIG_KEYS, SHARED_KEYS
-from agentauri.serve.triggers.schemas import ACTION_CONFIGS
+from agentauri.serve.triggers.configs import ACTION_CONFIGS
 from tests.integration.serve.conftest import Api, User
 from tests.integration.serve.test_triggers import create
 

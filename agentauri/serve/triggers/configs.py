@@ -1,0 +1,93 @@
+"""What the configurations of actions look like on the wire, by type. The rules behind them: ``models/*_action.py``."""
+
+from typing import Any, Final
+
+from agentauri.models.action import ActionType
+
+Schema = dict[str, Any]
+
+SHARED: Final[Schema] = {
+    "retry": {
+        "type": ["array", "null"],
+        "items": {"type": "number", "minimum": 0},
+        "minItems": 1,
+        "maxItems": 15,
+        "description": "Seconds to wait before each attempt.",
+    },
+    "rate_limit_per_second": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1000},
+    "notify_retraction": {"type": ["boolean", "null"]},
+}
+TIMEOUT: Final[Schema] = {"type": ["number", "null"], "minimum": 1, "maximum": 60, "default": 15}
+
+REST: Final[Schema] = {
+    "title": "RestConfig",
+    "type": "object",
+    "required": ["url"],
+    "additionalProperties": False,
+    "properties": {
+        "url": {"type": "string", "maxLength": 2048, "examples": ["https://example.com/hook"]},
+        "method": {"type": "string", "enum": ["POST", "GET", "PUT", "PATCH", "DELETE"], "default": "POST"},
+        "headers": {
+            "type": ["object", "null"],
+            "maxProperties": 20,
+            "additionalProperties": {"type": "string", "maxLength": 1024},
+            "description": "Values of headers that are named like secrets are encrypted and come back masked.",
+        },
+        "body_template": {
+            "description": "A JSON value or text with `{{templates}}`; without it the standard envelope.",
+        },
+        "timeout_seconds": TIMEOUT,
+        "expected_status_codes": {
+            "type": ["array", "null"],
+            "items": {"type": "integer", "minimum": 200, "maximum": 599},
+            "minItems": 1,
+            "maxItems": 100,
+        },
+        **SHARED,
+    },
+}
+
+ARGUMENTS: Final[Schema] = {
+    "description": "An object with `{{templates}}`, or the same as text; without it the standard envelope.",
+    "type": ["object", "string", "null"],
+}
+MCP: Final[Schema] = {
+    "title": "McpConfig",
+    "type": "object",
+    "required": ["tool_name"],
+    "additionalProperties": False,
+    "properties": {
+        "server_url": {
+            "type": ["string", "null"],
+            "maxLength": 2048,
+            "examples": ["https://example.com/mcp"],
+            "description": "The MCP server; either this or `resolve_endpoint`.",
+        },
+        "resolve_endpoint": {
+            "type": ["boolean", "null"],
+            "description": "True: the `MCP` service in the registration file of each event's agent.",
+        },
+        "tool_name": {"type": "string", "pattern": "^[A-Za-z0-9_./:-]{1,128}$", "examples": ["agent.receiveFeedback"]},
+        "arguments_template": ARGUMENTS,
+        "payload_template": {**ARGUMENTS, "description": "Another name of `arguments_template`."},
+        "auth_token": {
+            "type": ["string", "null"],
+            "maxLength": 4096,
+            "description": "Sent as `Authorization: Bearer`; encrypted, and comes back masked.",
+        },
+        "timeout_seconds": TIMEOUT,
+        "verify_file_hash": {
+            "type": ["boolean", "null"],
+            "description": "True: a file of the event that is not what the event's hash says fails the delivery.",
+        },
+        "include_file_content": {
+            "type": ["boolean", "null"],
+            "description": "True: `{{verified_file_content}}` is the event's file if its hash or URI vouches for it.",
+        },
+        **SHARED,
+    },
+}
+
+ACTION_CONFIGS: Final[dict[ActionType, Schema]] = {ActionType.REST: REST, ActionType.MCP: MCP}
+"""The configuration of each action type."""
+ANY_CONFIG: Final[Schema] = {"anyOf": list(ACTION_CONFIGS.values())}
