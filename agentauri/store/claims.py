@@ -20,6 +20,7 @@ from agentauri.store import database
 from agentauri.store.action_secrets import open_config
 from agentauri.store.database import Connection
 from agentauri.store.pausing import PAUSED_CODE, PAUSED_REASON
+from agentauri.store.places import fits, located
 from agentauri.store.vault import Vault
 from agentauri.store.webhook_secrets import LIVE, context_of
 
@@ -66,7 +67,8 @@ CLAIM_SQL = f"""
         SELECT due.id, a.action_type, a.lane, a.destination, a.config, a.updated_at AS version, a.disabled_reason,
             CASE WHEN due.retracted THEN 'retracted' WHEN a.id IS NULL THEN 'gone' WHEN NOT a.enabled THEN 'hold'
                 WHEN o.paused_at IS NOT NULL THEN 'pause'
-                WHEN (a.lane, a.destination) IS DISTINCT FROM (due.lane, due.destination) THEN 'move' ELSE 'send'
+                WHEN NOT ({fits("a.lane", "due.lane")} AND {fits("a.destination", "due.destination")}) THEN 'move'
+                ELSE 'send'
             END AS verdict
         FROM due JOIN organizations AS o ON o.id = due.organization_id
         LEFT JOIN trigger_actions AS a ON a.id = due.action_id),
@@ -82,7 +84,9 @@ CLAIM_SQL = f"""
                 WHEN 'gone' THEN 'Its trigger or action was deleted.'
                 WHEN 'retracted' THEN 'A reorganisation of the chain took the event back.'
                 ELSE d.status_reason END,
-            lane = coalesce(j.lane, d.lane), destination = coalesce(j.destination, d.destination),
+            lane = CASE j.verdict WHEN 'move' THEN {located("j.lane", "d.context")} ELSE d.lane END,
+            destination = CASE j.verdict WHEN 'move' THEN {located("j.destination", "d.context")}
+                ELSE d.destination END,
             channel = coalesce(j.action_type, d.channel),
             attempt_count = d.attempt_count + (j.verdict = 'send')::int,
             lease_token = CASE j.verdict WHEN 'send' THEN $5::uuid END,

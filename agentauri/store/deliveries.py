@@ -15,6 +15,7 @@ from agentauri.models.action import ActionType
 from agentauri.models.delivery import DeliveryStatus
 from agentauri.store import cursors
 from agentauri.store.database import Connection
+from agentauri.store.places import RELOCATED, fits
 
 SHOWN = """id, organization_id, trigger_id, action_id, event_id, event_seq, type, channel, status, status_code,
     status_reason, attempt_count, next_attempt_at, created_at, updated_at, delivered_at"""
@@ -39,10 +40,10 @@ ATTEMPTS_SQL = """
     WHERE organization_id = $1 AND delivery_id = $2 AND started_at >= $3::timestamptz - interval '1 minute'
     ORDER BY number, started_at"""
 
-REPLAY_SQL = """
+REPLAY_SQL = f"""
     UPDATE deliveries AS d SET status = 'pending', status_code = NULL, status_reason = NULL,
         attempt_base = d.attempt_count, next_attempt_at = now(), updated_at = now(),
-        lane = a.lane, destination = a.destination, channel = a.action_type
+        {RELOCATED}
     FROM trigger_actions AS a
     WHERE d.organization_id = $1 AND d.id = ANY($2::uuid[]) AND d.status = ANY($3::text[])
         AND a.id = d.action_id AND a.enabled AND NOT d.retracted
@@ -60,19 +61,19 @@ CANCEL_ACTION_SQL = """
         status_reason = 'Its trigger or action was deleted.', updated_at = now()
     WHERE organization_id = $1 AND action_id = ANY($2::uuid[]) AND status IN ('pending', 'retrying', 'held')"""
 
-RELEASE_SQL = """
+RELEASE_SQL = f"""
     UPDATE deliveries AS d SET status = 'pending', status_code = NULL, status_reason = NULL,
-        next_attempt_at = now(), updated_at = now(), lane = a.lane, destination = a.destination, channel = a.action_type
+        next_attempt_at = now(), updated_at = now(), {RELOCATED}
     FROM trigger_actions AS a
     WHERE d.organization_id = $1 AND d.action_id = $2 AND d.status = 'held' AND d.status_code = 'action_disabled'
         AND a.id = d.action_id AND a.enabled
     RETURNING d.lane"""
 
-MOVE_SQL = """
-    UPDATE deliveries AS d SET lane = a.lane, destination = a.destination, channel = a.action_type, updated_at = now()
+MOVE_SQL = f"""
+    UPDATE deliveries AS d SET {RELOCATED}, updated_at = now()
     FROM trigger_actions AS a
     WHERE d.organization_id = $1 AND d.action_id = $2 AND d.status IN ('pending', 'retrying', 'held')
-        AND a.id = d.action_id AND (d.lane, d.destination) IS DISTINCT FROM (a.lane, a.destination)
+        AND a.id = d.action_id AND NOT ({fits("a.lane", "d.lane")} AND {fits("a.destination", "d.destination")})
     RETURNING d.lane"""
 
 

@@ -17,6 +17,7 @@ from agentauri.models.ids import retraction_notice_id
 from agentauri.store.database import Connection
 from agentauri.store.partitions import Owned, advance_columns, fencing
 from agentauri.store.pausing import PAUSED_CODE, PAUSED_REASON
+from agentauri.store.places import located
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ INSERT_SQL = f"""
     INSERT INTO deliveries (
         id, organization_id, trigger_id, action_id, event_id, event_seq, channel, destination, lane, priority,
         status, status_code, status_reason, next_attempt_at, context)
-    SELECT n.id, a.organization_id, n.trigger_id, n.action_id, n.event_id, n.event_seq, a.action_type, a.destination,
-        a.lane, a.priority,
+    SELECT n.id, a.organization_id, n.trigger_id, n.action_id, n.event_id, n.event_seq, a.action_type,
+        {located("a.destination", "n.context")}, {located("a.lane", "n.context")}, a.priority,
         CASE WHEN o.queue_full_at IS NOT NULL THEN 'suppressed'
             WHEN NOT a.enabled OR o.paused_at IS NOT NULL THEN 'held' ELSE 'pending' END,
         CASE WHEN o.queue_full_at IS NOT NULL THEN 'queue_full' WHEN NOT a.enabled THEN 'action_disabled'
@@ -140,11 +141,12 @@ REVIVE_SQL = """
         next_attempt_at = now(), updated_at = now()
     WHERE id = ANY($1::uuid[]) AND status = 'cancelled' AND status_code = 'event_retracted' RETURNING lane"""
 
-NOTICE_SQL = """
+NOTICE_SQL = f"""
     INSERT INTO deliveries (id, organization_id, trigger_id, action_id, event_id, event_seq, type, channel,
         destination, lane, priority, status, context)
     SELECT n.id, d.organization_id, d.trigger_id, d.action_id, d.event_id, d.event_seq, 'trigger.retracted', d.channel,
-        a.destination, a.lane, a.priority, 'pending', d.context || jsonb_build_object('first_delivery_id', d.id)
+        {located("a.destination", "d.context")}, {located("a.lane", "d.context")}, a.priority, 'pending',
+        d.context || jsonb_build_object('first_delivery_id', d.id)
     FROM unnest($1::uuid[], $2::uuid[]) AS n (id, first)
     JOIN deliveries AS d ON d.id = n.first JOIN trigger_actions AS a ON a.id = d.action_id
     WHERE a.enabled ORDER BY n.id

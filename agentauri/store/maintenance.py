@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from agentauri.store import events
 from agentauri.store.database import Connection
+from agentauri.store.places import RELOCATED
 
 MONTHS_AHEAD = 2
 DROP_LOCK_MS = 2_000
@@ -62,9 +63,9 @@ DELIVERIES_SQL = """
         SELECT id FROM deliveries WHERE status IN ('delivered', 'dead', 'cancelled', 'suppressed')
             AND updated_at < $1 LIMIT $2)"""
 
-RELEASE_SQL = """
+RELEASE_SQL = f"""
     UPDATE deliveries AS d SET status = 'pending', status_code = NULL, status_reason = NULL, next_attempt_at = now(),
-        updated_at = now(), lane = a.lane, destination = a.destination, channel = a.action_type
+        updated_at = now(), {RELOCATED}
     FROM trigger_actions AS a
     WHERE a.id = d.action_id AND a.organization_id = d.organization_id AND a.enabled AND d.status = 'held' AND d.id IN (
         SELECT h.id FROM deliveries AS h JOIN trigger_actions AS b ON b.id = h.action_id

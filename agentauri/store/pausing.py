@@ -11,6 +11,7 @@ from uuid import UUID
 from agentauri.models.delivery import StatusCode
 from agentauri.store.database import Connection
 from agentauri.store.maintenance import BATCH_ROWS
+from agentauri.store.places import RELOCATED, is_per_agent
 
 PAUSED_CODE = StatusCode.ORGANIZATION_PAUSED.value
 PAUSED_REASON = "The organization is paused."
@@ -21,21 +22,30 @@ HOLD_SQL = f"""
         SELECT w.id FROM (
             SELECT DISTINCT a.lane, a.destination FROM organizations AS o
             JOIN trigger_actions AS a ON a.organization_id = o.id
-            WHERE o.id = $1 AND o.paused_at IS NOT NULL) AS place
+            WHERE o.id = $1 AND o.paused_at IS NOT NULL AND NOT {is_per_agent("a.lane")}) AS place
         CROSS JOIN LATERAL (
             SELECT id FROM deliveries
             WHERE lane = place.lane AND destination = place.destination AND status IN ('pending', 'retrying')
                 AND organization_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS w
-        LIMIT $2)
+        LIMIT $2),
+    of_agents AS MATERIALIZED (
+        SELECT w.id FROM organizations AS o
+        JOIN trigger_actions AS a ON a.organization_id = o.id AND {is_per_agent("a.lane")}
+        CROSS JOIN LATERAL (
+            SELECT id FROM deliveries
+            WHERE action_id = a.id AND status IN ('pending', 'retrying') AND organization_id = $1
+            LIMIT $2 FOR UPDATE SKIP LOCKED) AS w
+        WHERE o.id = $1 AND o.paused_at IS NOT NULL LIMIT $2)
     UPDATE deliveries AS d SET status = 'held', status_code = '{PAUSED_CODE}', status_reason = '{PAUSED_REASON}',
         updated_at = now()
-    FROM picked AS p WHERE d.id = p.id AND d.organization_id = $1 AND d.status IN ('pending', 'retrying')"""
+    FROM (SELECT id FROM picked UNION SELECT id FROM of_agents LIMIT $2) AS p
+    WHERE d.id = p.id AND d.organization_id = $1 AND d.status IN ('pending', 'retrying')"""
 
 RELEASED = f"""
     WITH picked AS MATERIALIZED (%s)
     UPDATE deliveries AS d SET status = CASE WHEN d.attempt_count > d.attempt_base THEN 'retrying' ELSE 'pending' END,
         status_code = NULL, status_reason = NULL, updated_at = now(),
-        lane = a.lane, destination = a.destination, channel = a.action_type
+        {RELOCATED}
     FROM picked AS p, trigger_actions AS a
     WHERE d.id = p.id AND d.status = 'held' AND d.status_code = '{PAUSED_CODE}'
         AND a.id = d.action_id AND a.organization_id = d.organization_id"""

@@ -39,8 +39,12 @@ class Queue:
 
     async def add_action(self, connection: Connection, url: str, **config: Any) -> UUID:
         """A trigger with one webhook action; returns the action's id."""
+        return await self.add_action_of(connection, ActionType.REST, url=url, **config)
+
+    async def add_action_of(self, connection: Connection, kind: ActionType, **config: Any) -> UUID:
+        """A trigger with one action of this type; returns the action's id."""
         trigger, action = uuid4(), uuid4()
-        spec = parse_action({"action_type": "rest", "config": {"url": url, **config}})
+        spec = parse_action({"action_type": kind.value, "config": config})
         await connection.execute(
             "INSERT INTO triggers (id, organization_id, name, partition) VALUES ($1, $2, 'Low score', 0)",
             trigger,
@@ -48,13 +52,14 @@ class Queue:
         )
         await connection.execute(
             """INSERT INTO trigger_actions (id, trigger_id, organization_id, action_type, config, destination, lane)
-               VALUES ($1, $2, $3, 'rest', $4, $5, $6)""",
+               VALUES ($1, $2, $3, $7, $4, $5, $6)""",
             action,
             trigger,
             self.organization,
             seal_config(self.vault, action, spec.config),
-            destination_of(self.organization, ActionType.REST, spec.config),
-            lane_of(ActionType.REST, spec.config),
+            destination_of(self.organization, kind, spec.config),
+            lane_of(kind, spec.config),
+            kind.value,
         )
         return action
 
