@@ -30,7 +30,8 @@
     └── ChannelError
         ├── TemplateError        a template does not parse, names something unknown, or grows too large
         ├── MailFailed           a mail cannot be written, or its server did not take it
-        └── Blocked              the outbound guard refuses a destination
+        ├── Blocked              the outbound guard refuses a destination
+        └── Unobtainable         a file that a delivery needs cannot be had, or is not what it should be
 
 Each passes all its arguments to ``super().__init__``, so that it survives pickling between Ray processes.
 """
@@ -219,3 +220,19 @@ class MailFailed(ChannelError):
 
 class Blocked(ChannelError):
     """The outbound guard refuses the destination."""
+
+
+class Unobtainable(ChannelError):
+    """A file that a delivery needs cannot be had, or is not what it should be.
+
+    ``is_final``: asking again would not help. ``status`` is that of the HTTP answer, if there was one, and
+    ``retry_after`` the seconds that it asks for.
+    """
+
+    def __init__(
+        self, message: str, is_final: bool = True, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, is_final, status, retry_after)
+        self.is_final = is_final
+        self.status = status
+        self.retry_after = retry_after

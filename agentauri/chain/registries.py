@@ -62,6 +62,15 @@ class WatchedChain:
     websocket_urls: tuple[str, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityRegistry:
+    """Where a chain's agents are registered, and who can be asked about them."""
+
+    chain_id: int
+    address: str
+    rpc_urls: tuple[str, ...] = field(repr=False)
+
+
 def chain_name(chain_id: int) -> str:
     """The name people use for a chain."""
     known = MAIN_CHAINS | TEST_CHAINS | LOCAL_CHAINS
