@@ -65,7 +65,7 @@ class Request:
         headers = {name: MASK if SECRET_NAME.search(name) else value for name, value in self.headers.items()}
         return {
             "method": self.method,
-            "url": _mask_query(self.url),
+            "url": mask_query(self.url),
             "headers": headers,
             "body_bytes": len(self.body),
         }
@@ -132,7 +132,8 @@ def _body(delivery: Claimed, prepared: Prepared) -> bytes:
     return orjson.dumps(render_json(prepared.body, template_values(delivery)))
 
 
-def _mask_query(url: URL) -> str:
+def mask_query(url: URL) -> str:
+    """A URL as it may be kept: without the values of parameters that are named like secrets."""
     if not url.raw_query_string:
         return str(url)
     pairs = parse_qsl(url.raw_query_string, keep_blank_values=True)

@@ -10,17 +10,16 @@ import io
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any
 from uuid import UUID
 
 import aiohttp
 
 from agentauri.channels.addresses import Policy
 from agentauri.channels.excerpt import MESSAGE_BYTES, clean, excerpt
+from agentauri.channels.failures import classify
 from agentauri.channels.guard import MAX_BODY_BYTES, GuardedClient, read_capped
+from agentauri.channels.progress import Progress, traces
 from agentauri.channels.request import Prepared, Request, build, prepare
 from agentauri.channels.retry import parse_retry_after
 from agentauri.errors import Blocked, TemplateError
@@ -28,29 +27,6 @@ from agentauri.models.delivery import Attempt, Claimed, Outcome
 
 PREPARED_KEPT = 10_000
 LARGE_BODY_BYTES = 256 * 1024
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a request has come."""
-
-    reused: bool = False
-    sent: bool = False
-
-
-async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
-    context.trace_request_ctx.reused = True
-
-
-async def _note_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
-    context.trace_request_ctx.sent = True
-
-
-def _traces() -> list[aiohttp.TraceConfig]:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(_note_reuse)
-    trace.on_request_headers_sent.append(_note_sent)
-    return [trace]
 
 
 class Webhook:
@@ -64,7 +40,7 @@ class Webhook:
     @classmethod
     def open(cls, policy: Policy) -> "Webhook":
         """One with a client of its own. Needs a running event loop."""
-        return cls(GuardedClient(policy, traces=_traces()))
+        return cls(GuardedClient(policy, traces=traces()))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -159,7 +135,7 @@ def _say_status(status: int) -> str:
 
 
 def _failed(error: Exception, request: Request, progress: Progress, took: float, seconds: float) -> Attempt:
-    outcome = _classify(error)
+    outcome = classify(error)
     message = f"No complete answer within {seconds:g} s." if outcome is Outcome.TIMEOUT else str(error)
     return Attempt(
         outcome=outcome,
@@ -169,21 +145,3 @@ def _failed(error: Exception, request: Request, progress: Progress, took: float,
         request=request.without_secrets(),
         sent=progress.sent,
     )
-
-
-def _classify(error: Exception) -> Outcome:
-    match error:
-        case Blocked() | aiohttp.InvalidURL():
-            return Outcome.BLOCKED
-        case TimeoutError():
-            return Outcome.TIMEOUT
-        case aiohttp.ClientConnectorDNSError():
-            return Outcome.DNS
-        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return Outcome.TLS
-        case aiohttp.ClientResponseError():
-            return Outcome.HTTP
-        case aiohttp.ClientError() | OSError():
-            return Outcome.CONNECT
-        case _:
-            return Outcome.REJECTED
