@@ -15,11 +15,13 @@ from typing import Any
 
 from agentauri import logs
 from agentauri.actors import tasks
+from agentauri.actors.agent_book import AgentBook
 from agentauri.actors.lane_keeper import LaneKeeper
 from agentauri.actors.recorder import Recorder
+from agentauri.chain.registries import IdentityRegistry
 from agentauri.channels.addresses import policy_of
 from agentauri.channels.discipline import Discipline
-from agentauri.channels.registry import Channel, open_channels
+from agentauri.channels.registry import Channel, Outside, open_channels
 from agentauri.channels.retry import is_destination_failure, judge, next_wait, waits_of
 from agentauri.models.action import ActionType
 from agentauri.models.delivery import Attempt, Claimed, DeliveryStatus, Destination, Judgement, Outcome, Result
@@ -57,6 +59,8 @@ class DelivererSettings:
     database_url: str = field(repr=False)
     secret_key: str = field(repr=False)
     allowed_networks: tuple[str, ...] = ()
+    ipfs_gateways: tuple[str, ...] = ()
+    identity_registries: tuple[IdentityRegistry, ...] = ()
     slots: int = 256
     lane_lease_seconds: float = 6.0
     beat_seconds: float = 2.0
@@ -100,7 +104,12 @@ class Deliverer:
         if self._eternal:
             return
         gc.set_threshold(*GC_THRESHOLDS)
-        self._channels = dict(open_channels(self._policy))
+        self._agents = AgentBook(
+            Held(lambda: database.connect(self._settings.database_url, name=f"{self._name} agents")),
+            self._settings.identity_registries,
+        )
+        outside = Outside(self._policy, self._agents.uri_of, self._settings.ipfs_gateways)
+        self._channels = dict(open_channels(outside))
         loops = {"recorder": self._recorder.run, "lanes": self._keeper.run, "plan": self._plan, "care": self._care}
         self._eternal = [tasks.spawn(work(), name=f"{self._name} {name}", eternal=True) for name, work in loops.items()]
         log.info("deliverer_ready", deliverer=self._name, slots=self._settings.slots)
@@ -140,6 +149,8 @@ class Deliverer:
             await held.close()
         for channel in self._channels.values():
             await channel.close()
+        if self._channels:
+            await self._agents.close()
 
     # -- lanes -------------------------------------------------------------------------------------------------------
 
@@ -244,7 +255,7 @@ class Deliverer:
         if attempt is None:
             log.warning("attempt_too_late", delivery=str(claimed.id), remedy="it comes again when its lease ends")
             return
-        if attempt.http_status == TOO_MANY_REQUESTS and attempt.retry_after:
+        if attempt.http_status == TOO_MANY_REQUESTS and attempt.retry_after and not attempt.aside:
             self._discipline.pause(claimed.destination, now + min(attempt.retry_after, MAX_PAUSE_SECONDS))
         self._counts[attempt.outcome] += 1
         self._recorder.put(_result(claimed, attempt))

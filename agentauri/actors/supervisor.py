@@ -6,7 +6,7 @@ decides nothing about events: two supervisors at once would only ask for the sam
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
 from agentauri.actors.indexer import Indexer
 from agentauri.actors.listener import Listener, ListenerSettings
 from agentauri.actors.runtime import NAMESPACE, ensure, fingerprint
-from agentauri.chain.registries import watch
+from agentauri.chain.registries import IdentityRegistry, watch
 from agentauri.config import Chain, Settings
+from agentauri.models.event import Registry
 from agentauri.store import database, status
 from agentauri.store.database import AWAY
 
@@ -118,6 +119,8 @@ class Supervisor:
             database_url=url,
             secret_key=self._settings.secret_key.get_secret_value(),
             allowed_networks=self._settings.allowed_networks(),
+            ipfs_gateways=self._settings.outbound.ipfs_gateways,
+            identity_registries=tuple(_identity_registries(self._settings.chains)),
         )
         return Wanted(Deliverer, name, (name, settings))
 
@@ -188,3 +191,12 @@ class Supervisor:
     def _wanted_deliverers(self, due: int) -> int:
         actors = self._settings.actors
         return min(actors.deliverers_max, max(actors.deliverers_min, -(-due // DUE_PER_DELIVERER)))
+
+
+def _identity_registries(chains: Iterable[Chain]) -> Iterator[IdentityRegistry]:
+    """Where deliverers may ask about agents that are older than the log."""
+    for chain in chains:
+        watched = watch(**chain.model_dump())
+        for address, registry in watched.registries.items():
+            if registry is Registry.IDENTITY:
+                yield IdentityRegistry(chain.id, address, watched.rpc_urls)

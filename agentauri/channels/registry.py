@@ -3,10 +3,13 @@
 A new type is a module with a Channel and an entry in ``open_channels``, beside its check in ``models/action.py``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from agentauri.channels.addresses import Policy
+from agentauri.channels.mcp import Mcp
+from agentauri.channels.registrations import UriOf
 from agentauri.channels.webhook import Webhook
 from agentauri.models.action import ActionType
 from agentauri.models.delivery import Attempt, Claimed
@@ -22,6 +25,18 @@ class Channel(Protocol):
         """Let go of connections."""
 
 
-def open_channels(policy: Policy) -> Mapping[ActionType, Channel]:
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What channels need to know of the world: what may be reached, where IPFS is, where agents' files are."""
+
+    policy: Policy
+    uri_of: UriOf
+    ipfs_gateways: Sequence[str] = ()
+
+
+def open_channels(outside: Outside) -> Mapping[ActionType, Channel]:
     """The channels of this version. Needs a running event loop."""
-    return {ActionType.REST: Webhook.open(policy)}
+    return {
+        ActionType.REST: Webhook.open(outside.policy),
+        ActionType.MCP: Mcp.open(outside.policy, outside.uri_of, outside.ipfs_gateways),
+    }

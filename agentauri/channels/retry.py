@@ -48,6 +48,8 @@ def parse_retry_after(header: str | None, now: datetime) -> float | None:
 
 def judge(attempt: Attempt) -> Judgement:
     """What an outcome leads to, before the schedule is asked whether there is another attempt."""
+    if attempt.judged is not None:
+        return attempt.judged
     match attempt.outcome:
         case Outcome.SUCCESS:
             return Judgement.DELIVERED
@@ -56,12 +58,13 @@ def judge(attempt: Attempt) -> Judgement:
         case Outcome.BLOCKED | Outcome.REJECTED:
             return Judgement.FINAL
         case Outcome.HTTP:
-            return _judge_status(attempt.http_status)
+            return judge_status(attempt.http_status)
         case _:
             assert_never(attempt.outcome)
 
 
-def _judge_status(status: int | None) -> Judgement:
+def judge_status(status: int | None) -> Judgement:
+    """What a status that is no success leads to."""
     if status is None or status >= 500 or status in RETRIED_STATUSES:
         return Judgement.RETRY
     return Judgement.GONE if status == GONE_STATUS else Judgement.FINAL
@@ -69,6 +72,8 @@ def _judge_status(status: int | None) -> Judgement:
 
 def is_destination_failure(attempt: Attempt) -> bool:
     """Whether the destination as a whole seems to be in trouble: what a circuit breaker counts (protocol P22)."""
+    if attempt.aside:
+        return False
     match attempt.outcome:
         case Outcome.CONNECT | Outcome.DNS | Outcome.TLS | Outcome.TIMEOUT:
             return True

@@ -15,7 +15,7 @@ import orjson
 from agentauri.errors import TemplateError
 from agentauri.models.fields import find_field
 from agentauri.models.template import MAX_RESULT_BYTES, Filter, FilterName, JsonTemplate, JsonValue, Placeholder, Text
-from agentauri.models.template_names import SHORT_NAMES
+from agentauri.models.template_names import FILE_CONTENT, SHORT_NAMES
 
 Escape: TypeAlias = Callable[[str], str]
 Values: TypeAlias = Mapping[str, Any]
@@ -40,17 +40,17 @@ def render_text(template: Text, values: Values, escape: Escape) -> str:
     return _Render(values).text(template, escape)
 
 
-def render_json(template: JsonTemplate, values: Values) -> JsonValue:
-    """The JSON value; a placeholder that is a whole value keeps its type. Raises TemplateError beyond 64 KiB."""
-    return _Render(values).json(template)
+def render_json(template: JsonTemplate, values: Values, max_bytes: int = MAX_RESULT_BYTES) -> JsonValue:
+    """The JSON value; a placeholder that is a whole value keeps its type. Raises TemplateError beyond ``max_bytes``."""
+    return _Render(values, max_bytes).json(template)
 
 
 class _Render:
     """One rendering: the values, and how many bytes it may still become."""
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, max_bytes: int = MAX_RESULT_BYTES) -> None:
         self._values = values
-        self._left = MAX_RESULT_BYTES
+        self._max = self._left = max_bytes
 
     def text(self, template: Text, escape: Escape) -> str:
         parts: list[str] = []
@@ -85,7 +85,7 @@ class _Render:
     def _bounded(self, text: str) -> str:
         """``text``, unless it is too large already before it is escaped."""
         if len(text) > self._left:
-            raise TemplateError(f"the template's result is larger than {MAX_RESULT_BYTES} bytes.")
+            raise TemplateError(f"the template's result is larger than {self._max} bytes.")
         return text
 
     def _spend(self, text: str) -> str:
@@ -105,6 +105,8 @@ def look_up(path: tuple[str, ...], values: Values) -> Any:
             return _data(values, name)
         case ("event", name):
             return _event(values, name)
+        case (name,) if name == FILE_CONTENT:
+            return values.get(name)
         case (name,):
             return _first_computed(values, SHORT_NAMES[name]) if name in SHORT_NAMES else _event(values, name)
         case _:

@@ -103,6 +103,8 @@ class Attempt:
 
     ``sent``: the request had gone out whole or in part, so after a failure the receiver may know the delivery all
     the same. ``retry_after`` is what the receiver asked for, in seconds. ``request`` holds no secrets.
+    ``judged`` is what the channel knows better than the status tells; None: the outcome decides. ``aside``: what
+    failed is not the receiver but something that was needed for it, so nothing is held against the receiver.
     """
 
     outcome: Outcome
@@ -114,6 +116,8 @@ class Attempt:
     request: dict[str, Any] | None = None
     retry_after: float | None = None
     sent: bool = False
+    judged: "Judgement | None" = None
+    aside: bool = False
 
 
 class Judgement(StrEnum):

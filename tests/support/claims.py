@@ -15,6 +15,13 @@ FIRST_ID = UUID(int=5)
 
 def claimed(url: str, *, type: DeliveryType = DeliveryType.FIRED, event: Any = None, **config: Any) -> Claimed:
     """A delivery of a ``rest`` action with this configuration."""
+    return claimed_of(ActionType.REST, type=type, event=event, url=url, **config)
+
+
+def claimed_of(
+    action_type: ActionType, *, type: DeliveryType = DeliveryType.FIRED, event: Any = None, **config: Any
+) -> Claimed:
+    """A delivery of an action with this configuration."""
     context = {
         "event": event or EVENT,
         "trigger": {"id": "t-1", "name": "Low score"},
@@ -27,7 +34,7 @@ def claimed(url: str, *, type: DeliveryType = DeliveryType.FIRED, event: Any = N
         organization_id=UUID(int=1),
         action_id=uuid4(),
         type=type,
-        channel=ActionType.REST,
+        channel=action_type,
         destination=Destination("host:x", "x"),
         attempt=1,
         turn=1,
@@ -36,6 +43,6 @@ def claimed(url: str, *, type: DeliveryType = DeliveryType.FIRED, event: Any = N
         created_at=CREATED_AT,
         version=CREATED_AT,
         context=context,
-        config=parse_action({"action_type": "rest", "config": {"url": url, **config}}).config,
+        config=parse_action({"action_type": action_type.value, "config": config}).config,
         secrets=(SECRET,),
     )

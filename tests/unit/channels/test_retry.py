@@ -78,3 +78,11 @@ def test_judgement(attempt: Attempt, judgement: Judgement) -> None:
 )  # fmt: skip
 def test_what_a_breaker_counts(attempt: Attempt, counts: bool) -> None:
     assert is_destination_failure(attempt) is counts
+
+
+def test_channel_that_knows_better_than_the_status_is_believed() -> None:
+    assert judge(Attempt(Outcome.HTTP, 0, http_status=200, judged=Judgement.RETRY)) is Judgement.RETRY
+
+
+def test_failure_of_something_else_is_not_held_against_the_destination() -> None:
+    assert not is_destination_failure(Attempt(Outcome.TIMEOUT, 0, aside=True))
