@@ -56,6 +56,33 @@ TAGS = [
     {"name": "well-known", "description": "What other programs look for."},
 ]
 
+ROUTERS = (
+    system,
+    triggers_form,
+    triggers,
+    trigger_conditions,
+    trigger_actions,
+    events_stream,
+    events,
+    deliveries_stream,
+    deliveries_steering,
+    deliveries,
+    webhook_secrets,
+    indexer,
+    auth,
+    social,
+    wallet,
+    account,
+    passwords,
+    browser,
+    api_keys,
+    oauth,
+    oauth_forms,
+    organizations,
+    well_known,
+)
+"""Every resource; a path is looked for in this order."""
+
 
 def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
     """The application for ``settings``, whose addresses of stores and secret key are filled in.
@@ -80,32 +107,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = (  # what names a thing by its id comes after the words that stand in the same place
-        system,
-        triggers_form,
-        triggers,
-        trigger_conditions,
-        trigger_actions,
-        events_stream,
-        events,
-        deliveries_stream,
-        deliveries_steering,
-        deliveries,
-        webhook_secrets,
-        indexer,
-        auth,
-        social,
-        wallet,
-        account,
-        passwords,
-        browser,
-        api_keys,
-        oauth,
-        oauth_forms,
-        organizations,
-        well_known,
-    )
-    for router in routers:
+    for router in ROUTERS:
         app.router.routes.extend(router.routes)  # include_router would cost every request a second matching
     docs.install(app, openapi_url=OPENAPI_URL)
     problems.install(app)
