@@ -13,8 +13,10 @@ from typing import Any
 
 import yaml
 
+from agentauri.cli import yaml12
 from agentauri.cli.yaml12 import Dumper, Loader, exact
 from agentauri.errors import ConfigError
+from agentauri.models.depth import is_deeper
 from agentauri.models.problems import step
 
 STANDARD_INPUT = "-"
@@ -47,7 +49,7 @@ def load(file: str, environment: Mapping[str, str]) -> list[dict[str, Any]]:
 def parse(text: str, file: str) -> list[Any]:
     """The documents of a text. Raises ConfigError."""
     try:
-        if text.lstrip()[:1] in ("{", "["):
+        if text.lstrip()[:1] in ("{", "[") and not is_deeper(text.encode(), yaml12.MAX_DEPTH):
             try:
                 return [json.loads(text, parse_float=exact, parse_constant=exact, object_pairs_hook=_unique)]
             except ValueError as error:
@@ -56,7 +58,7 @@ def parse(text: str, file: str) -> list[Any]:
         return [one for one in yaml.load_all(text, Loader) if one is not None]
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not YAML: {_brief(error)}.") from error
-    except (RecursionError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"{file} cannot be read: {type(error).__name__}.") from error
 
 

@@ -11,6 +11,10 @@ from typing import Any
 
 import yaml
 
+MAX_DEPTH = 64
+"""Of nesting; counted, because Python's own limit may be lifted for the whole process by any library."""
+OTHER_BREAKS = re.compile("[\r\x85\u2028\u2029]")
+"""What ends a line in YAML too, and would be read as another one in a block of lines."""
 INTEGER, FLOAT, MERGE = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "merge"))
 
 
@@ -18,6 +22,17 @@ class Loader(yaml.SafeLoader):
     """YAML's core schema of version 1.2, without keys that stand twice."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the parent's own way to declare it
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node. Raises ComposerError where it nests too deeply."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.composer.ComposerError(None, None, f"nested deeper than {MAX_DEPTH} levels", None)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping. Raises ConstructorError for a key that is there twice or is no text."""
@@ -75,7 +90,8 @@ class Dumper(yaml.SafeDumper):
 
 def _text(dumper: Dumper, text: str) -> yaml.ScalarNode:
     plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ -]*", text) and not text.endswith(" ")
-    style = "|" if "\n" in text else None if plain else '"'
+    lines = "\n" in text and not OTHER_BREAKS.search(text)
+    style = "|" if lines else None if plain else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

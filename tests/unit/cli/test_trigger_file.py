@@ -67,7 +67,9 @@ def test_values_are_what_they_look_like(text: str, value: object) -> None:
         ("a: !!python/object:os.system x", "could not determine a constructor"),
         ("a: \x07", "not YAML"),
         ("a: !!int [1]", "a number was expected"),
-        ("[" * 3000 + "]" * 3000, "cannot be read|not YAML"),
+        ("[" * 3000 + "]" * 3000, "nested deeper than 64 levels"),
+        ('{"a":' * 3000 + "1" + "}" * 3000, "nested deeper than 64 levels"),
+        ("- " * 3000 + "a", "nested deeper than 64 levels"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(text: str, message: str) -> None:
