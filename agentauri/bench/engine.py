@@ -24,7 +24,7 @@ from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.reference import ReferenceEvaluator
 from agentauri.engine.shard import partition_of
 from agentauri.errors import AgentAuriError
-from agentauri.models.condition import parse_conditions
+from agentauri.models.condition_parsing import parse_conditions
 from agentauri.models.page import parse_rows
 from agentauri.models.trigger import TriggerDefinition
 

@@ -14,7 +14,7 @@ from agentauri.engine.compile import compile_test
 from agentauri.engine.index import TriggerIndex
 from agentauri.engine.narrow import find_place
 from agentauri.engine.plan import Changes, Firing, Memory, Plan, slot_names
-from agentauri.engine.stateful import Slot
+from agentauri.engine.state import Slot
 from agentauri.models.event import Event
 from agentauri.models.trigger import TriggerDefinition
 

@@ -15,7 +15,8 @@ import orjson
 from agentauri.engine.compile import Test
 from agentauri.engine.narrow import Place
 from agentauri.engine.read import ReadText, group_reader
-from agentauri.engine.stateful import Computed, Mark, Part, Slot, State, kind_of, make_part
+from agentauri.engine.state import Mark, Slot, State
+from agentauri.engine.stateful import Computed, Part, kind_of, make_part
 from agentauri.models.condition import Condition, GroupConfig
 from agentauri.models.condition_config import DEFAULT_GROUP_BY, GroupBy
 from agentauri.models.event import Event

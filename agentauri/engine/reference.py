@@ -13,9 +13,9 @@ from uuid import UUID
 import re2
 
 from agentauri.models.condition import Condition, GroupConfig
-from agentauri.models.condition_config import EmaConfig, RateConfig
 from agentauri.models.event import Event
 from agentauri.models.fields import CASELESS, COLUMNS, ORDERED, Kind, get_field
+from agentauri.models.stateful_config import EmaConfig, RateConfig
 from agentauri.models.trigger import Fire, TriggerDefinition
 
 ENTRIES = 1000

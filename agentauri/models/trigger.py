@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from agentauri.models.action import ActionType
-from agentauri.models.condition import Condition, collect_conditions, load_conditions
+from agentauri.models.condition import Condition
+from agentauri.models.condition_parsing import collect_conditions, load_conditions
 from agentauri.models.event import Registry
 from agentauri.models.problems import Problems
 from agentauri.models.values import parse_text

@@ -8,7 +8,8 @@ import orjson
 from hypothesis import strategies as st
 
 from agentauri.engine.evaluator import PartitionEvaluator
-from agentauri.models.condition import Condition, parse_conditions
+from agentauri.models.condition import Condition
+from agentauri.models.condition_parsing import parse_conditions
 from agentauri.models.event import Event
 from agentauri.models.fields import FIELDS, Kind
 from agentauri.models.operators import MEMBERSHIP, PRESENCE, TEXTUAL, Operator, operators_of

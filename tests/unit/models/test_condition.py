@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentauri.errors import InvalidRequest
-from agentauri.models.condition import Condition, ConditionType, load_conditions, parse_conditions
+from agentauri.models.condition import Condition, ConditionType
+from agentauri.models.condition_parsing import load_conditions, parse_conditions
 from agentauri.models.operators import SYNONYMS, Operator
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

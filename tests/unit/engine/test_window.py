@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentauri.engine.stateful import RATE_BUCKETS, RATE_ENTRIES, Average, Window
+from agentauri.engine.state import Average
+from agentauri.engine.window import RATE_BUCKETS, RATE_ENTRIES, Window
 
 HOUR = 3600
 
