@@ -194,7 +194,7 @@ def _check(evaluator: PartitionEvaluator, shape: str, count: int, log: Sequence[
             continue
         found = {one for one in found if one[0] in reference.definitions}
         expected = {
-            (match[0], match[3])
+            (match.trigger, match.silent)
             for match in (reference.evaluate(event) if agents is None or event.agent_id in agents else [])
         }
         if found != expected:

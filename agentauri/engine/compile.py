@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import assert_never
 
+from agentauri.engine.expression import expression_test
 from agentauri.engine.read import Read, hashes_reader, number_reader, reader, text_reader
-from agentauri.models.condition import Condition, GroupConfig, GroupMode
+from agentauri.models.condition import Condition, ConditionType, GroupConfig, GroupMode
 from agentauri.models.event import Event
 from agentauri.models.fields import Field, Kind
 from agentauri.models.operators import MEMBERSHIP, PRESENCE, TEXTUAL, Operator
@@ -32,23 +33,30 @@ ORDERINGS: Mapping[Operator, Callable[[Number | float, Number | float], bool]] =
 """Comparisons of two numbers; int and Decimal compare exactly with each other."""
 
 
-def compile_test(conditions: Sequence[Condition]) -> Test | None:
-    """One test for stateless conditions joined by AND; None where there is nothing to test."""
-    tests = [_compile(condition) for condition in sorted(conditions, key=_cost)]
+def compile_test(conditions: Sequence[Condition], failed: Callable[[], None] = lambda: None) -> Test | None:
+    """One test for stateless conditions joined by AND; None where there is nothing to test.
+
+    ``failed`` is called whenever an expression comes to an error.
+    """
+    tests = [_compile(condition, failed) for condition in sorted(conditions, key=_cost)]
     return _all(tests) if tests else None
 
 
 def _cost(condition: Condition) -> int:
-    """Columns before ``data``, which may still have to be parsed; groups and patterns last."""
+    """Columns before ``data``, which may still have to be parsed; then groups and patterns; expressions last."""
+    if condition.type is ConditionType.EXPRESSION:
+        return 3
     target = condition.target
     if target is None or condition.operator is Operator.MATCHES:
         return 2
     return 0 if target.column else 1
 
 
-def _compile(condition: Condition) -> Test:
+def _compile(condition: Condition, failed: Callable[[], None]) -> Test:
     if isinstance(condition.config, GroupConfig):
-        return _group(condition.config)
+        return _group(condition.config, failed)
+    if condition.type is ConditionType.EXPRESSION:
+        return expression_test(str(condition.value), failed)
     target, operator = condition.target, condition.operator
     if target is None or operator is None:
         raise ValueError(f"condition {condition.id} is not stateless")
@@ -127,8 +135,8 @@ def _list_contains(target: Field, value: str) -> Test:
     return lambda event: wanted in (read(event) or ())
 
 
-def _group(config: GroupConfig) -> Test:
-    tests = [_compile(condition) for condition in config.conditions]
+def _group(config: GroupConfig, failed: Callable[[], None]) -> Test:
+    tests = [_compile(condition, failed) for condition in config.conditions]
     match config.mode:
         case GroupMode.ALL:
             return _all(tests)

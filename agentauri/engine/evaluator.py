@@ -5,21 +5,27 @@ partitions are evaluated together; that an error of one trigger is an outcome of
 and that ``load_partition`` of what ``dump_partition`` gave goes on as if nothing had been between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from agentauri.engine.compile import compile_test
+from agentauri.engine.dues import Dues
 from agentauri.engine.index import TriggerIndex
 from agentauri.engine.narrow import find_place
-from agentauri.engine.plan import Changes, Firing, Memory, Plan, slot_names
-from agentauri.engine.state import Slot
+from agentauri.engine.plan import Firing, Memory, Plan, SlotNames, cool_down, is_watch, slot_names
+from agentauri.engine.state import Changes, Slot
+from agentauri.engine.watch import Watch
 from agentauri.models.event import Event
 from agentauri.models.trigger import TriggerDefinition
 
 NONE: frozenset[int] = frozenset()
 MAX_ERROR_TEXT = 500
+NEVER = 2**63
+"""Later than any block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,9 @@ class PartitionEvaluator:
         """Plans that have state, by partition."""
         self._changes: dict[int, Changes] = {}
         self._failures: dict[UUID, EvaluationFailure] = {}
+        self._errors: Counter[UUID] = Counter()
+        self._dues = Dues()
+        self._first_dues = self._dues.first
 
     @property
     def trigger_count(self) -> int:
@@ -80,13 +89,24 @@ class PartitionEvaluator:
         for name, kind in names.kinds(definition).items():
             prefix = f"{trigger_id.hex}:{name}:"
             slots[name] = known.get(prefix) or Slot(prefix, kind)
-        memory = Memory(definition, names, slots, self._changes_of(partition)) if slots else None
+        memory = self._remember(definition, names, slots, partition) if slots else None
         place, tests = find_place(definition)
-        plan = Plan(definition, partition, place, compile_test(tests), memory)
+        plan = Plan(definition, partition, place, compile_test(tests, partial(self._count_error, trigger_id)), memory)
         self._plans[trigger_id] = plan
         self._index.add(plan)
         if memory is not None:
             self._remembering.setdefault(partition, {})[trigger_id] = plan
+
+    def _remember(
+        self, definition: TriggerDefinition, names: SlotNames, slots: Mapping[str, Slot], partition: int
+    ) -> Memory | Watch:
+        changes = self._changes_of(partition)
+        if not is_watch(definition):
+            return Memory(definition, names, slots, changes)
+        ((position, condition),) = [one for one in enumerate(definition.conditions) if one[1].is_stateful]
+        remind = partial(self._dues.put, partition, definition.id)
+        cooled = cool_down(definition, names, slots, changes)
+        return Watch(position, condition, slots[names.parts[0]], cooled, changes, remind)
 
     def _take_out(self, trigger_id: UUID) -> Plan | None:
         plan = self._plans.pop(trigger_id, None)
@@ -99,13 +119,19 @@ class PartitionEvaluator:
         """Forget the triggers and the state of a partition."""
         for trigger_id in [one.trigger_id for one in self._plans.values() if one.partition == partition]:
             self._take_out(trigger_id)
+        self._dues.drop(partition)
         self._changes.pop(partition, None)
 
     # -- events ---------------------------------------------------------------------------------------------------
 
     def evaluate(self, event: Event, skip: frozenset[int] = NONE) -> Sequence[Firing]:
-        """What the next event of the log makes fire, in partitions that are not in ``skip``."""
+        """What the next event of the log makes fire, in partitions that are not in ``skip``.
+
+        Absences of its chain that are due at its time come first: they know nothing of the event (protocol P20).
+        """
         firings: list[Firing] = []
+        if self._first_dues and self._first_dues.get(event.chain_id, NEVER) <= event.block_timestamp:
+            firings = self._fall_due(event.chain_id, event.block_timestamp, lambda partition: partition not in skip)
         for plan in self._index.candidates(event):
             if plan.partition in skip:
                 continue
@@ -120,6 +146,48 @@ class PartitionEvaluator:
             if firing is not None:
                 firings.append(firing)
         return firings
+
+    def tick(self, chain_id: int, time: int, partitions: Collection[int]) -> Sequence[Firing]:
+        """The absences that are due when the chain has come to ``time`` and nothing more of it is to be met before.
+
+        Telling the same time, or an earlier one, again changes nothing.
+        """
+        if self._first_dues.get(chain_id, NEVER) > time:
+            return ()
+        return self._fall_due(chain_id, time, lambda partition: partition in partitions)
+
+    def _fall_due(self, chain_id: int, time: int, is_meant: Callable[[int], bool]) -> list[Firing]:
+        firings: list[Firing] = []
+        for due in self._dues.take(chain_id, time, is_meant):
+            plan = self._plans.get(due.trigger_id)
+            try:
+                firing = None if plan is None else plan.fall_due(due.key, time)
+            except Exception as error:  # noqa: BLE001  # P4: as for events
+                self._fail(due.trigger_id, error, count=1)
+                continue
+            if firing is not None:
+                firings.append(firing)
+        return firings
+
+    def tell_again(self, before: "PartitionEvaluator", partitions: Collection[int]) -> list[Firing]:
+        """Tell the absences that ``before`` told of events that are still the last of their groups.
+
+        For a state that was built anew without the clocks that ``before`` had met.
+        """
+        firings: list[Firing] = []
+        for partition in partitions:
+            for plan in self._remembering.get(partition, {}).values():
+                old = before._plans.get(plan.trigger_id)
+                firings += [] if old is None else plan.told_before(old)
+        return firings
+
+    def _count_error(self, trigger_id: UUID) -> None:
+        self._errors[trigger_id] += 1
+
+    def take_expression_errors(self) -> Counter[UUID]:
+        """By trigger, how often its expressions came to an error since this was last asked: such a verdict is false."""
+        errors, self._errors = self._errors, Counter()
+        return errors
 
     def _fail(self, trigger_id: UUID, error: Exception, count: int) -> EvaluationFailure:
         text = f"{type(error).__name__}: {error}"[:MAX_ERROR_TEXT].replace("\0", "\ufffd")
@@ -166,6 +234,10 @@ class PartitionEvaluator:
             home = slots.get(f"{trigger}:{name}:")
             if home is not None:
                 home.load(group, stored)
+        self._dues.drop(partition)
+        for plan in self._remembering.get(partition, {}).values():
+            if isinstance(plan.memory, Watch):
+                plan.memory.remind_all()
 
     def _slots(self, partition: int) -> list[Slot]:
         plans = self._remembering.get(partition, {}).values()

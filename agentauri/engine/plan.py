@@ -13,11 +13,14 @@ from uuid import UUID
 import orjson
 
 from agentauri.engine.compile import Test
+from agentauri.engine.cooldown import CoolDown
 from agentauri.engine.narrow import Place
+from agentauri.engine.part import Computed, Part
 from agentauri.engine.read import ReadText, group_reader
-from agentauri.engine.state import Mark, Slot, State
-from agentauri.engine.stateful import Computed, Part, kind_of, make_part
-from agentauri.models.condition import Condition, GroupConfig
+from agentauri.engine.state import Changes, Mark, Slot, State
+from agentauri.engine.stateful import kind_of, make_part
+from agentauri.engine.watch import Silenced, Watch
+from agentauri.models.condition import Condition, ConditionType, GroupConfig
 from agentauri.models.condition_config import DEFAULT_GROUP_BY, GroupBy
 from agentauri.models.event import Event
 from agentauri.models.trigger import ActionRef, Fire, TriggerDefinition
@@ -36,6 +39,8 @@ class Firing(NamedTuple):
     cooled_down: bool
     keeps_state: bool
     """Whether it depends on earlier events, and so on their retraction."""
+    silence: Silenced | None = None
+    """Of an absence: what it is about, which is not the event that told it."""
 
 
 class SlotNames(NamedTuple):
@@ -52,14 +57,10 @@ class SlotNames(NamedTuple):
         return kinds | {name: Mark for name in (self.held, self.cooled) if name is not None}
 
 
-Changes = set[tuple[Slot, str]]
-"""Slots and groups whose state was touched."""
-
-
 class Memory:
     """What a trigger remembers, and how it decides whether a match fires."""
 
-    __slots__ = ("_changes", "_cooldown_seconds", "_cooled", "_group", "_held", "_parts")
+    __slots__ = ("_changes", "_cooled", "_group", "_held", "_parts")
 
     def __init__(
         self, definition: TriggerDefinition, names: SlotNames, slots: Mapping[str, Slot], changes: Changes
@@ -70,16 +71,15 @@ class Memory:
             make_part(index, slots[name], one) for (index, one), name in zip(stateful, names.parts, strict=True)
         )
         self._held = slots[names.held] if names.held else None
-        self._cooled = slots[names.cooled] if names.cooled else None
+        self._cooled = cool_down(definition, names, slots, changes)
         self._changes = changes
-        self._cooldown_seconds = definition.cooldown_seconds
         self._group: ReadText = group_reader(_group_by(definition))
 
     @property
     def slots(self) -> list[Slot]:
         """All slots in use."""
-        more = [slot for slot in (self._held, self._cooled) if slot is not None]
-        return [part.slot for part in self._parts] + more
+        more = [self._held, None if self._cooled is None else self._cooled.slot]
+        return [part.slot for part in self._parts] + [slot for slot in more if slot is not None]
 
     def meet(self, event: Event) -> tuple[str, dict[str, Computed], bool] | None:
         """Take in an event that passed the filter: (group, computed values, cooled down) of a match, else None.
@@ -125,17 +125,19 @@ class Memory:
 
     def _is_cooled_down(self, event: Event, group: str) -> bool:
         """Whether an earlier firing silences this match; if not, it is a firing: what that resets is reset."""
-        time = event.block_timestamp
-        if self._cooled is not None:
-            last = self._cooled.groups.get(group)
-            if isinstance(last, Mark) and time < last.time + self._cooldown_seconds:
-                return True
-            self._cooled.groups[group] = Mark(time)
-            self._changes.add((self._cooled, group))
+        if self._cooled is not None and self._cooled.silences(group, event.block_timestamp):
+            return True
         for part in self._parts:
             if part.resets:
                 part.slot.groups.pop(group, None)
         return False
+
+
+def cool_down(
+    definition: TriggerDefinition, names: SlotNames, slots: Mapping[str, Slot], changes: Changes
+) -> CoolDown | None:
+    """The cool-down of a trigger that has one."""
+    return CoolDown(slots[names.cooled], definition.cooldown_seconds, changes) if names.cooled else None
 
 
 NO_GROUP = ""
@@ -161,12 +163,21 @@ def slot_names(definition: TriggerDefinition) -> SlotNames:
         if condition.is_stateful:
             name = _digest(context + _canonical(condition).encode())
             parts.append(f"{name}-{sum(one.startswith(name) for one in parts)}")
-    held = f"held-{_digest(orjson.dumps(sorted(parts)))}" if definition.fire is Fire.ON_CHANGE else None
+    turns = definition.fire is Fire.ON_CHANGE and not is_watch(definition)
+    held = f"held-{_digest(orjson.dumps(sorted(parts)))}" if turns else None
     return SlotNames(tuple(parts), held, _cooled_name(definition))
 
 
+def is_watch(definition: TriggerDefinition) -> bool:
+    """Whether time makes the trigger fire: absence is its only stateful condition. It turns true but once by itself."""
+    return any(one.type is ConditionType.ABSENCE for one in definition.conditions)
+
+
 def _cooled_name(definition: TriggerDefinition) -> str | None:
-    return f"cooled-{_digest(orjson.dumps(_group_by(definition)))}" if definition.cooldown_seconds else None
+    if not definition.cooldown_seconds:
+        return None
+    by = [*_group_by(definition), "by chain"] if is_watch(definition) else _group_by(definition)
+    return f"cooled-{_digest(orjson.dumps(by))}"
 
 
 def _digest(data: bytes) -> str:
@@ -196,7 +207,12 @@ class Plan:
     )  # fmt: skip
 
     def __init__(
-        self, definition: TriggerDefinition, partition: int, place: Place, test: Test | None, memory: Memory | None
+        self,
+        definition: TriggerDefinition,
+        partition: int,
+        place: Place,
+        test: Test | None,
+        memory: Memory | Watch | None,
     ) -> None:
         self.trigger_id = definition.id
         self.organization_id = definition.organization_id
@@ -221,8 +237,22 @@ class Plan:
             self._firing = self._fire(NO_GROUP, NOTHING_COMPUTED, False)
         return self._firing
 
-    def _fire(self, group: str, computed: dict[str, Computed], cooled_down: bool) -> Firing:
+    def fall_due(self, key: str, time: int) -> Firing | None:
+        """The firing of an absence that is due at ``time`` in the group of ``key``."""
+        match = self.memory.fall_due(key, time) if isinstance(self.memory, Watch) else None
+        return None if match is None else self._fire(*match)
+
+    def told_before(self, other: "Plan") -> list[Firing]:
+        """The absences that another plan of the trigger told, of the same last events, as firings of this one."""
+        if not isinstance(self.memory, Watch) or not isinstance(other.memory, Watch):
+            return []
+        return [self._fire(*match) for match in self.memory.told_before(other.memory)]
+
+    def _fire(
+        self, group: str, computed: dict[str, Computed], cooled_down: bool, silence: Silenced | None = None
+    ) -> Firing:
         keeps_state = self.memory is not None
         return Firing(
-            self.trigger_id, self.organization_id, self.name, self.actions, group, computed, cooled_down, keeps_state
-        )
+            self.trigger_id, self.organization_id, self.name, self.actions, group, computed, cooled_down, keeps_state,
+            silence,
+        )  # fmt: skip

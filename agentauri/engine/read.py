@@ -145,6 +145,20 @@ def reader(field: Field, *, ignore_case: bool = False) -> Read:
 
 
 @cache
+def key_reader(field: Field) -> ReadText:
+    """Reads what tells two values of a field apart, in bounded length."""
+    read = reader(field)
+
+    def key(event: Event) -> str | None:
+        value = read(event)
+        if isinstance(value, list):
+            value = ",".join(value)
+        return None if value is None else _bounded(str(value))
+
+    return key
+
+
+@cache
 def group_reader(group_by: GroupBy) -> ReadText:
     """The name of an event's group, different for different groups; None where a field of it is absent."""
     parts = [_group_part(get_field(name)) for name in group_by]

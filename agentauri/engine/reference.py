@@ -5,38 +5,47 @@ place of decimals, whole histories in place of running state. Nothing in the ser
 """
 
 import json
+import math
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-import re2
-
-from agentauri.models.condition import Condition, GroupConfig
+from agentauri.engine.reference_fields import compare, passes, read
+from agentauri.models.condition import Condition
 from agentauri.models.event import Event
-from agentauri.models.fields import CASELESS, COLUMNS, ORDERED, Kind, get_field
-from agentauri.models.stateful_config import EmaConfig, RateConfig
+from agentauri.models.stateful_config import AbsenceConfig, AggregateConfig, ChangeConfig, EmaConfig, RateConfig
 from agentauri.models.trigger import Fire, TriggerDefinition
 
 ENTRIES = 1000
 BUCKETS = 256
 TOLERANCE = 1e-9
-FIRST_BIG_AGENT = 2**63
-LIMIT = 10**101
-NUMERIC_CHARACTERS = set("0123456789+-.eE")
 
-Match = tuple[UUID, tuple[str, ...], tuple[tuple[int, str, float], ...], bool]
-"""Trigger, group, (position, name, value) of what was computed, and whether a cool-down silenced it."""
+Shown = tuple[tuple[int, str, Any], ...]
+"""(position, name, value) of what was computed."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A trigger that holds: its group, what was computed, whether a cool-down silenced it, and for an absence the
+    last event of the group."""
+
+    trigger: UUID
+    group: tuple[str, ...]
+    shown: Shown
+    silent: bool
+    last: UUID | None = None
 
 
 @dataclass
 class Past:
-    """What happened to one group of a trigger."""
+    """What happened to one group of a trigger: by condition the (time, value) of its events, in the log's order."""
 
-    values: dict[str, list[float]] = field(default_factory=dict)
-    times: dict[str, list[int]] = field(default_factory=dict)
+    seen: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
     held: bool = False
     fired_at: int | None = None
+    told: bool = False
 
 
 class ReferenceEvaluator:
@@ -57,9 +66,27 @@ class ReferenceEvaluator:
         self.definitions[trigger_id] = definition
 
     def evaluate(self, event: Event) -> list[Match]:
-        """Every match of the event."""
+        """Every match of the event, and before it every absence that is due by then."""
+        due = self.tick(event.chain_id, event.block_timestamp)
         found = (self._try(trigger, event) for trigger in self.definitions.values())
-        return [match for match in found if match is not None]
+        return due + [match for match in found if match is not None]
+
+    def tick(self, chain: int, time: int) -> list[Match]:
+        """Every absence that is due when the chain has come to that time."""
+        found = []
+        for trigger in self.definitions.values():
+            for index, one in _stateful(trigger):
+                for group, past in self.pasts.get(trigger.id, {}).items():
+                    last = past.seen.get(_names(trigger)[index], [])
+                    if not isinstance(one.config, AbsenceConfig) or not last or group[0] != str(chain) or past.told:
+                        continue
+                    began, event = last[-1]
+                    if began + one.config.window_seconds <= time:
+                        past.told = True
+                        since = datetime.fromtimestamp(began, UTC).isoformat().replace("+00:00", "Z")
+                        silent = _cool_down(trigger, past, began + one.config.window_seconds)
+                        found.append(Match(trigger.id, group[1:], ((index, "since", since),), silent, event.id))
+        return found
 
     def _try(self, trigger: TriggerDefinition, event: Event) -> Match | None:
         if trigger.chain_id not in (None, event.chain_id) or trigger.registry not in (None, event.registry):
@@ -69,34 +96,48 @@ class ReferenceEvaluator:
         group = _group(trigger, event)
         if group is None:
             return None
+        if _is_absence(trigger):
+            group = (str(event.chain_id), *group)
         past = self.pasts.setdefault(trigger.id, {}).setdefault(group, Past())
-        stateful = [(index, one) for index, one in enumerate(trigger.conditions) if one.is_stateful]
-        names = _names(trigger)
+        stateful, names = _stateful(trigger), _names(trigger)
         outcomes = [_update(one, names[index], past, event) for index, one in stateful]
-        if None in outcomes:
+        if None in outcomes or _is_absence(trigger):
             return None
         computed = [(index, one, *outcome) for (index, one), outcome in zip(stateful, outcomes, strict=True) if outcome]
-        holds = all(_holds(one, past, names[index], value) for index, one, _, value in computed)
+        holds = all(held for _, _, held, _, _ in computed)
         turned, past.held = holds and not past.held, holds
         if not (turned if trigger.fire is Fire.ON_CHANGE else holds):
             return None
-        shown = tuple((index, name, value) for index, _, name, value in computed)
-        silent = past.fired_at is not None and event.block_timestamp < past.fired_at + trigger.cooldown_seconds
-        if not silent:
-            past.fired_at = event.block_timestamp if trigger.cooldown_seconds else None
-            for index, one in stateful:
-                if isinstance(one.config, RateConfig) and one.config.reset_on_trigger:
-                    past.times[names[index]] = []
-        return trigger.id, group, shown, silent
+        shown = tuple((index, name, value) for index, _, _, name, value in computed if name)
+        silent = _cool_down(trigger, past, event.block_timestamp)
+        for index, one in stateful:
+            if not silent and isinstance(one.config, RateConfig) and one.config.reset_on_trigger:
+                past.seen[names[index]] = []
+        return Match(trigger.id, group, shown, silent)
+
+
+def _is_absence(trigger: TriggerDefinition) -> bool:
+    return any(one.type == "absence" for one in trigger.conditions)
+
+
+def _cool_down(trigger: TriggerDefinition, past: Past, time: int) -> bool:
+    """Whether the match is silent; if not, it is the group's newest firing."""
+    if past.fired_at is not None and time < past.fired_at + trigger.cooldown_seconds:
+        return True
+    past.fired_at = time if trigger.cooldown_seconds else None
+    return False
+
+
+def _stateful(trigger: TriggerDefinition) -> list[tuple[int, Condition]]:
+    return [(index, one) for index, one in enumerate(trigger.conditions) if one.is_stateful]
 
 
 def _names(trigger: TriggerDefinition) -> dict[int, str]:
     """A name for each stateful condition: what it is, and which of those that are the same."""
     names: dict[int, str] = {}
-    for index, one in enumerate(trigger.conditions):
-        if one.is_stateful:
-            name = f"{one.type} {one.target} {one.config.wire()} {one.group_by}"
-            names[index] = f"{name} {sum(other.startswith(name) for other in names.values())}"
+    for index, one in _stateful(trigger):
+        name = f"{one.type} {one.target} {one.config.wire()} {one.group_by}"
+        names[index] = f"{name} {sum(other.startswith(name) for other in names.values())}"
     return names
 
 
@@ -110,16 +151,16 @@ def _forget(old: TriggerDefinition, new: TriggerDefinition, pasts: dict[tuple[st
     before, after = _names(old), _names(new)
     kept = set(before.values()) & set(after.values()) if _filter(old) == _filter(new) else set()
     same = kept == set(before.values()) == set(after.values()) and old.fire is new.fire
+    alike = _group_by(old) == _group_by(new) and _is_absence(old) == _is_absence(new)
     for past in pasts.values():
-        past.values = {name: value for name, value in past.values.items() if name in kept}
-        past.times = {name: value for name, value in past.times.items() if name in kept}
+        past.seen = {name: values for name, values in past.seen.items() if name in kept}
         past.held = past.held and same
-        past.fired_at = past.fired_at if new.cooldown_seconds and _group_by(old) == _group_by(new) else None
+        past.told = past.told and bool(kept)
+        past.fired_at = past.fired_at if new.cooldown_seconds and alike else None
 
 
 def _group_by(trigger: TriggerDefinition) -> tuple[str, ...]:
-    stateful = [one for one in trigger.conditions if one.is_stateful]
-    return stateful[0].group_by if stateful else ("agent_id",)
+    return next((one.group_by for _, one in _stateful(trigger)), ("agent_id",))
 
 
 def _group(trigger: TriggerDefinition, event: Event) -> tuple[str, ...] | None:
@@ -129,119 +170,98 @@ def _group(trigger: TriggerDefinition, event: Event) -> tuple[str, ...] | None:
     return tuple(str(value) for value in values)
 
 
-def _update(one: Condition, name: str, past: Past, event: Event) -> tuple[str, float] | None:
+def _update(one: Condition, name: str, past: Past, event: Event) -> tuple[bool, str, Any] | None:
+    """Take the event in: (holds, name of the computed value, the value); None where the event lacks the field."""
+    value = 0 if one.field is None else read(one.field, event)
+    if value is None:
+        return None
+    seen = past.seen.setdefault(name, [])
     match one.config:
         case EmaConfig() as config:
-            number = read(one.field or "", event)
-            if number is None:
-                return None
-            past.values.setdefault(name, []).append(float(number))
-            first, *rest = past.values[name]
-            ema = first
-            for value in rest:
-                ema = config.factor * value + (1 - config.factor) * ema
-            return "ema", ema
+            seen.append((0, float(value)))
+            return _ema(one, config, [number for _, number in seen])
         case RateConfig() as config:
-            past.times[name], count = _rate(past.times.get(name, []), event.block_timestamp, config.window_seconds)
-            return "count", count
+            seen[:] = _window(seen, event.block_timestamp, 0, config.window_seconds)
+            return _compare(one, len(seen)), "count", len(seen)
+        case AggregateConfig() as config:
+            return _aggregate(one, config, seen, event.block_timestamp, value)
+        case ChangeConfig() as config:
+            seen.append((0, value))
+            return _change(one, config, [number for _, number in seen])
+        case AbsenceConfig():
+            if not seen or event.block_timestamp >= seen[-1][0]:
+                seen.append((event.block_timestamp, event))
+                past.told = False
+            return False, "", None
     raise ValueError(f"{one.type} is not stateful")
 
 
-def _rate(times: list[int], time: int, length: int) -> tuple[list[int], int]:
-    """The times that are kept, and how many they are. A bucket stays while its newest time is in the window."""
-    edge = max([time, *times]) - length
-    kept = sorted([*times, time]) if time > edge else times
+def _ema(one: Condition, config: EmaConfig, values: list[float]) -> tuple[bool, str, float]:
+    ema = values[0]
+    for value in values[1:]:
+        ema = config.factor * value + (1 - config.factor) * ema
+    return len(values) >= (config.min_samples or 1) and _compare(one, ema), "ema", ema
+
+
+def _window(seen: list[tuple[int, Any]], time: int, value: Any, length: int) -> list[tuple[int, Any]]:
+    """What is counted of a window. A bucket of old entries stays while its newest time is in the window."""
+    edge = max([time, *(one for one, _ in seen)]) - length
+    kept = sorted([*seen, (time, value)], key=lambda entry: entry[0]) if time > edge else seen
     newest, older = kept[-ENTRIES:], kept[:-ENTRIES]
-    last = {one * BUCKETS // length: one for one in older}
-    kept = [one for one in older if last[one * BUCKETS // length] > edge] + [one for one in newest if one > edge]
-    return kept, len(kept)
+    last = {one * BUCKETS // length: one for one, _ in older}
+    old = [entry for entry in older if last[entry[0] * BUCKETS // length] > edge]
+    return old + [entry for entry in newest if entry[0] > edge]
 
 
-def _holds(one: Condition, past: Past, name: str, value: float) -> bool:
+def _aggregate(
+    one: Condition, config: AggregateConfig, seen: list[tuple[int, Any]], time: int, value: Any
+) -> tuple[bool, str, Any]:
+    if config.window_seconds is None:
+        seen[:] = [*seen, (time, value)][-(config.last_n or 1) :]
+    else:
+        seen[:] = _window(seen, time, value, config.window_seconds)
+        if config.function not in ("count", "sum"):
+            seen[:] = seen[-ENTRIES:]
+    result = _function(config.function, [entry for _, entry in seen])
+    return len(seen) >= (config.min_samples or 1) and _compare(one, result), "aggregate", result
+
+
+def _function(name: str, values: list[Any]) -> Any:
+    match name:
+        case "count":
+            return len(values)
+        case "distinct":
+            return len({str(value) for value in values})
+        case "sum":
+            return sum(values, Fraction(0))
+        case "avg":
+            return float(sum(values, Fraction(0)) / len(values))
+        case "min":
+            return min(values)
+        case "max":
+            return max(values)
+        case "stddev":
+            mean = sum(values, Fraction(0)) / len(values)
+            return math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+    return float(sorted(values)[math.ceil(Fraction(int(name[1:]), 100) * len(values)) - 1])
+
+
+def _change(one: Condition, config: ChangeConfig, values: list[Any]) -> tuple[bool, str, Any]:
+    if len(values) == 1:
+        return False, "", None
+    (before, now), value = values[-2:], Fraction(str(one.value))
+    if one.operator == "crosses_above":
+        return before <= value < now, "previous", before
+    if one.operator == "crosses_below":
+        return before >= value > now, "previous", before
+    if config.mode == "percent":
+        return before != 0 and compare(str(one.operator), 100 * (now - before) / abs(before), value), "previous", before
+    return compare(str(one.operator), now - before, value), "previous", before
+
+
+def _compare(one: Condition, value: Any) -> bool:
+    """With the condition's value: doubles that are close are equal, all else is exact."""
     threshold = Fraction(str(one.value))
-    if isinstance(one.config, EmaConfig):
-        if len(past.values[name]) < (one.config.min_samples or 1):
-            return False
-        if abs(value - float(threshold)) <= TOLERANCE:
-            return one.operator in ("=", "<=", ">=")
-    return _compare(str(one.operator), Fraction(value), threshold)
-
-
-def _compare(operator: str, left: Any, right: Any) -> bool:
-    outcomes: dict[str, bool] = {
-        "=": left == right,
-        "!=": left != right,
-        "<": left < right,
-        "<=": left <= right,
-        ">": left > right,
-        ">=": left >= right,
-    }
-    return outcomes[operator]
-
-
-def passes(one: Condition, event: Event) -> bool:
-    """Whether a stateless condition is true of the event."""
-    if isinstance(one.config, GroupConfig):
-        parts = [passes(part, event) for part in one.config.conditions]
-        return {"all": all(parts), "any": any(parts), "none": not any(parts)}[one.config.mode]
-    value, operator = read(one.field or "", event), str(one.operator)
-    if operator in ("exists", "not_exists"):
-        return (value is not None) is (operator == "exists")
-    if value is None:
-        return False
-    kind = get_field(one.field or "").kind
-    if operator == "matches":
-        options = re2.Options()
-        options.log_errors, options.case_sensitive = False, not (one.ignore_case or kind in CASELESS)
-        return re2.search(one.value, value, options) is not None
-    given = [_given(kind, each) for each in (one.value if isinstance(one.value, tuple) else (one.value,))]
-    if one.ignore_case and isinstance(value, str):
-        value, given = value.casefold(), [each.casefold() for each in given]
-    match operator:
-        case "in" | "not_in":
-            return (value in given) is (operator == "in")
-        case "contains":
-            return given[0] in value
-        case "starts_with":
-            return bool(value.startswith(given[0]))
-        case "ends_with":
-            return bool(value.endswith(given[0]))
-        case "=" | "!=":
-            return (value == given[0]) is (operator == "=")
-    return _compare(operator, value, given[0])
-
-
-def _given(kind: Kind, value: Any) -> Any:
-    if kind in ORDERED:
-        return Fraction(str(value))
-    return value.lower() if kind in CASELESS else value
-
-
-def read(name: str, event: Event) -> Any:
-    """The field's value, None where it is absent or of a wrong kind."""
-    target = get_field(name)
-    data = json.loads(event.data_json, parse_float=Fraction)
-    raw = getattr(event, target.name) if target.name in COLUMNS else data.get(target.name)
-    if target.name == "agent_id" and raw is None:
-        raw = data.get("agent_id") if str(data.get("agent_id", "")).isdecimal() else None
-        raw = raw if raw is not None and int(raw) >= FIRST_BIG_AGENT else None
-    return _typed(target.kind, raw)
-
-
-def _typed(kind: Kind, raw: Any) -> Any:
-    if raw is None or (kind is Kind.BOOLEAN) is not isinstance(raw, bool):
-        return None
-    if kind in ORDERED:
-        try:
-            number = Fraction(raw) if isinstance(raw, int | Fraction) or set(raw) <= NUMERIC_CHARACTERS else None
-            return number if number is not None and abs(number) < LIMIT else None
-        except (ValueError, TypeError):
-            return None
-    if kind is Kind.HASHES:
-        return [each.lower() for each in raw if isinstance(each, str)] if isinstance(raw, list) else None
-    if kind is Kind.BOOLEAN:
-        return raw
-    text = str(raw) if isinstance(raw, str | UUID) else None
-    if text is None or (kind is Kind.URI and not text):
-        return None
-    return text.lower() if kind in CASELESS else text
+    if isinstance(value, float) and abs(value - float(threshold)) <= TOLERANCE:
+        return one.operator in ("=", "<=", ">=")
+    return compare(str(one.operator), Fraction(value), threshold)

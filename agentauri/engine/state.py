@@ -6,6 +6,9 @@ It is small, and JSON carries it without loss: ``load`` undoes ``dump`` exactly.
 
 from typing import Protocol
 
+from agentauri.engine.number import dump_number, load_number
+from agentauri.models.values import Number
+
 
 class State(Protocol):
     """What is kept of one group's past."""
@@ -42,6 +45,27 @@ class Average:
             case [float() | int() as value, int() as samples]:
                 return cls(float(value), samples)
         raise ValueError("this is no state of a moving average")
+
+
+class Previous:
+    """The value that an event before had."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Number) -> None:
+        self.value = value
+
+    def dump(self) -> object:
+        """The value in a list."""
+        return [dump_number(self.value)]
+
+    @classmethod
+    def load(cls, stored: object) -> "Previous":
+        """From the value in a list."""
+        match stored:
+            case [value]:
+                return cls(load_number(value))
+        raise ValueError("this is no state of a previous value")
 
 
 class Mark:
@@ -83,3 +107,7 @@ class Slot:
     def load(self, group: str, stored: object) -> None:
         """Put back what ``dump`` gave. Raises ValueError where it is something else."""
         self.groups[group] = self.kind.load(stored)
+
+
+Changes = set[tuple[Slot, str]]
+"""Slots and groups whose state was touched."""

@@ -1,42 +1,28 @@
-"""Conditions that look at earlier events: how each takes an event in, and what it then says.
+"""Stateful conditions: averages and rates, and which class each type compiles to.
 
-What they remember stands in state.py and window.py. Whether an event may update a state at all is decided by its
-trigger's filter before (engine/plan.py).
+What they remember stands in state.py, window.py and entries.py. Whether an event may update a state at all is
+decided by its trigger's filter before (engine/plan.py). absence is driven by time besides: silence.py.
 """
 
-from typing import Protocol
-
+from agentauri.engine.aggregate import AggregatePart, CountPart
+from agentauri.engine.change import ChangePart
 from agentauri.engine.compile import ORDERINGS
+from agentauri.engine.entries import LastEntries, TimedEntries
+from agentauri.engine.part import Computed, Part, compare_doubles
 from agentauri.engine.read import number_reader
-from agentauri.engine.state import Average, Slot, State
+from agentauri.engine.silence import Silence
+from agentauri.engine.state import Average, Previous, Slot, State
 from agentauri.engine.window import Window
 from agentauri.models.condition import Condition
 from agentauri.models.event import Event
-from agentauri.models.operators import Operator
-from agentauri.models.stateful_config import EmaConfig, RateConfig
-
-EMA_TOLERANCE = 1e-9
-"""Averages are doubles, and two doubles this close count as equal."""
-
-Computed = dict[str, float | int]
-
-
-class Part(Protocol):
-    """One stateful condition of a trigger."""
-
-    position: int
-    """Its place among all conditions of the trigger."""
-    slot: Slot
-
-    @property
-    def resets(self) -> bool:
-        """Whether a firing empties the group's state."""
-
-    def update(self, event: Event, group: str) -> tuple[bool, Computed] | None:
-        """Take the event in: whether the condition holds now, and what it computed.
-
-        None, and nothing changed, where the event lacks the field.
-        """
+from agentauri.models.stateful_config import (
+    AbsenceConfig,
+    AggregateConfig,
+    ChangeConfig,
+    EmaConfig,
+    Function,
+    RateConfig,
+)
 
 
 class EmaPart:
@@ -67,13 +53,6 @@ class EmaPart:
         return enough and compare_doubles(state.value, self._operator, self._threshold), {"ema": state.value}
 
 
-def compare_doubles(left: float, operator: Operator, right: float) -> bool:
-    """A comparison in which doubles within EMA_TOLERANCE are equal."""
-    if abs(left - right) <= EMA_TOLERANCE:
-        return operator in (Operator.EQ, Operator.LTE, Operator.GTE)
-    return ORDERINGS[operator](left, right)
-
-
 class RatePart:
     """``rate_limit``."""
 
@@ -100,12 +79,17 @@ class RatePart:
 
 
 def make_part(position: int, slot: Slot, condition: Condition) -> Part:
-    """The part that a stateful condition compiles to. Raises ValueError for a stateless one."""
+    """The part that a stateful condition compiles to. Raises ValueError for a stateless one, and for absence."""
     match condition.config:
         case EmaConfig() as config:
             return EmaPart(position, slot, condition, config)
         case RateConfig() as config:
             return RatePart(position, slot, condition, config)
+        case AggregateConfig() as config:
+            make = CountPart if kind_of(condition) is Window else AggregatePart
+            return make(position, slot, condition, config)
+        case ChangeConfig() as config:
+            return ChangePart(position, slot, condition, config)
     raise ValueError(f"condition {condition.id} is not stateful")
 
 
@@ -116,4 +100,12 @@ def kind_of(condition: Condition) -> type[State]:
             return Average
         case RateConfig():
             return Window
+        case AggregateConfig(window_seconds=None):
+            return LastEntries
+        case AggregateConfig() as config:
+            return Window if config.function is Function.COUNT else TimedEntries
+        case ChangeConfig():
+            return Previous
+        case AbsenceConfig():
+            return Silence
     raise ValueError(f"condition {condition.id} is not stateful")

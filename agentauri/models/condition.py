@@ -16,7 +16,7 @@ from agentauri.models import values
 from agentauri.models.condition_config import GroupBy, TextConfig
 from agentauri.models.fields import Field, find_field
 from agentauri.models.operators import Operator
-from agentauri.models.stateful_config import EmaConfig, RateConfig
+from agentauri.models.stateful_config import StatefulConfig
 from agentauri.models.values import Value
 
 MAX_CONDITIONS = 50
@@ -38,12 +38,24 @@ class ConditionType(StrEnum):
     FILE_URI_EXISTS = "file_uri_exists"
     FIELD_MATCH = "field_match"
     GROUP = "group"
+    EXPRESSION = "expression"
     EMA_THRESHOLD = "ema_threshold"
     RATE_LIMIT = "rate_limit"
+    WINDOW_AGGREGATE = "window_aggregate"
+    CHANGE = "change"
+    ABSENCE = "absence"
 
 
 TYPES = {kind.value: kind for kind in ConditionType}
-STATEFUL = frozenset({ConditionType.EMA_THRESHOLD, ConditionType.RATE_LIMIT})
+STATEFUL = frozenset(
+    {
+        ConditionType.EMA_THRESHOLD,
+        ConditionType.RATE_LIMIT,
+        ConditionType.WINDOW_AGGREGATE,
+        ConditionType.CHANGE,
+        ConditionType.ABSENCE,
+    }
+)
 
 
 class GroupMode(StrEnum):
@@ -66,7 +78,7 @@ class GroupConfig:
         return {"mode": self.mode.value, "conditions": [condition.wire() for condition in self.conditions]}
 
 
-Config = TextConfig | GroupConfig | EmaConfig | RateConfig
+Config = TextConfig | GroupConfig | StatefulConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ class Condition:
     value: Value
     config: Config
     target: Field | None = member(init=False, compare=False, repr=False)
-    """The field of the event that it reads, None for groups and counts."""
+    """The field of the event that it reads, None for groups, expressions and counts."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", None if self.field is None else find_field(self.field))
@@ -98,12 +110,12 @@ class Condition:
     @property
     def group_by(self) -> GroupBy:
         """The fields of the group that state is kept by, in one order whatever was written."""
-        given = self.config.group_by if isinstance(self.config, EmaConfig | RateConfig) else None
+        given = self.config.group_by if isinstance(self.config, StatefulConfig) else None
         return configs.DEFAULT_GROUP_BY if given is None else tuple(sorted(given))
 
     def wire(self) -> dict[str, object]:
         """The condition as the API answers it and as it is stored."""
-        target = self.target
+        target = None if self.is_stateful else self.target  # what is kept of a field compares as a plain number
         value = (
             [values.wire_scalar(target, one) for one in self.value]
             if isinstance(self.value, tuple)

@@ -23,7 +23,7 @@ from agentauri.models.condition import (
     every,
 )
 from agentauri.models.condition_config import TextConfig
-from agentauri.models.condition_rules import DEFAULT_FIELDS, RULES, Rule
+from agentauri.models.condition_rules import DEFAULT_FIELDS, RULES, Rule, misfit
 from agentauri.models.fields import NUMERIC, Field, Kind, get_field
 from agentauri.models.operators import (
     MEMBERSHIP,
@@ -36,9 +36,6 @@ from agentauri.models.operators import (
 )
 from agentauri.models.problems import Problems
 from agentauri.models.values import Scalar, Value
-
-LATER = ("window_aggregate", "change", "absence", "expression")
-"""Types of the design that this version does not have."""
 
 
 def parse_conditions(raw: object, pointer: str = "/conditions") -> tuple[Condition, ...]:
@@ -85,12 +82,12 @@ def load_conditions(stored: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...
 def _load(stored: Mapping[str, Any]) -> Condition:
     kind, field, raw = TYPES[stored["condition_type"]], stored["field"], stored["value"]
     operator = None if stored["operator"] is None else SYNONYMS[stored["operator"]]
-    target = None if field is None else get_field(field)
+    target = None if field is None or kind in STATEFUL else get_field(field)
     value: Value = None
     if isinstance(raw, list):
         value = tuple(_load_scalar(target, one) for one in raw)
     elif raw is not None:
-        value = raw if operator in TEXTUAL else _load_scalar(target, raw)
+        value = raw if operator in TEXTUAL or kind is ConditionType.EXPRESSION else _load_scalar(target, raw)
     return Condition(UUID(stored["id"]), kind, field, operator, value, _load_config(kind, stored["config"]))
 
 
@@ -109,6 +106,12 @@ def _load_config(kind: ConditionType, stored: Mapping[str, Any]) -> Config:
             return stateful.load_ema_config(stored)
         case ConditionType.RATE_LIMIT:
             return stateful.load_rate_config(stored)
+        case ConditionType.WINDOW_AGGREGATE:
+            return stateful.load_aggregate_config(stored)
+        case ConditionType.CHANGE:
+            return stateful.load_change_config(stored)
+        case ConditionType.ABSENCE:
+            return stateful.load_absence_config(stored)
     return TextConfig(**stored) if stored else configs.NO_OPTIONS
 
 
@@ -147,24 +150,24 @@ def _parse_plain(
     before, rule = len(problems), RULES[kind]
     field = _parse_field(kind, rule, raw.get("field"), f"{pointer}/field", problems)
     target = get_field(field) if field is not None else None
-    allowed = rule.operators or (operators_of(target.kind) if target else frozenset(Operator))
-    operator = problems.check(f"{pointer}/operator", lambda text: parse_operator(text, allowed), raw.get("operator"))
+    operator = _parse_operator(rule, target, raw.get("operator"), f"{pointer}/operator", problems)
     value: Value = None
-    if operator is not None and len(problems) == before:
+    if len(problems) == before:
         value = _parse_value(rule, target, operator, raw.get("value"), f"{pointer}/value", problems)
     parsed = rule.config(config, f"{pointer}/config", problems)
     if id_ is None or len(problems) > before:
         return None
-    return Condition(id_, kind, field, operator, value, parsed)
+    condition = Condition(id_, kind, field, operator, value, parsed)
+    wrong = misfit(condition)
+    if wrong is not None:
+        problems.add(f"{pointer}/field", wrong)
+    return condition
 
 
 def _parse_type(raw: object) -> ConditionType:
     kind = TYPES.get(raw) if isinstance(raw, str) else None
     if kind is None:
-        available = ", ".join(ConditionType)
-        raise ValueError(
-            f"{raw} is not available yet; available are {available}" if raw in LATER else f"must be one of {available}"
-        )
+        raise ValueError(f"must be one of {', '.join(ConditionType)}")
     return kind
 
 
@@ -181,6 +184,8 @@ def _parse_field(kind: ConditionType, rule: Rule, raw: object, pointer: str, pro
     if rule.fields is None:
         return None
     if raw is None or raw == "":
+        if rule.optional_field:
+            return None
         raw = DEFAULT_FIELDS.get(kind) or (rule.fields[0] if len(rule.fields) == 1 else None)
     if not isinstance(raw, str) or raw not in rule.fields:
         problems.add(pointer, f"must be one of {', '.join(rule.fields)}")
@@ -188,10 +193,17 @@ def _parse_field(kind: ConditionType, rule: Rule, raw: object, pointer: str, pro
     return raw
 
 
+def _parse_operator(rule: Rule, target: Field | None, raw: object, pointer: str, problems: Problems) -> Operator | None:
+    if rule.operators is not None and not rule.operators:
+        return None
+    allowed = rule.operators or (operators_of(target.kind) if target else frozenset(Operator))
+    return problems.check(pointer, lambda text: parse_operator(text, allowed), raw)
+
+
 def _parse_value(
-    rule: Rule, target: Field | None, operator: Operator, raw: object, pointer: str, problems: Problems
+    rule: Rule, target: Field | None, operator: Operator | None, raw: object, pointer: str, problems: Problems
 ) -> Value:
-    if operator in PRESENCE:
+    if operator in PRESENCE or (operator is None and rule.scalar is None):
         return None
     if raw is None:
         problems.add(pointer, "is missing")

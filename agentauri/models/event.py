@@ -90,6 +90,15 @@ class Event:
             "data": {name: public_value(name, value) for name, value in self.data.items()},
         }
 
+    def storable(self) -> dict[str, Any]:
+        """As ``public``; data of another writer that no JSON encoder takes are left out (protocol P4)."""
+        public = self.public()
+        try:
+            orjson.dumps({"event": public})
+        except orjson.JSONEncodeError:
+            return public | {"data": {}}
+        return public
+
 
 def read_object(text: bytes) -> dict[str, Any]:
     """The members of a JSON object that any writer may have stored; {} where it is none.

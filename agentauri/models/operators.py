@@ -27,6 +27,8 @@ class Operator(StrEnum):
     MATCHES = "matches"
     EXISTS = "exists"
     NOT_EXISTS = "not_exists"
+    CROSSES_ABOVE = "crosses_above"
+    CROSSES_BELOW = "crosses_below"
 
 
 SYNONYMS = {operator.value: operator for operator in Operator} | {
@@ -41,6 +43,9 @@ MEMBERSHIP = frozenset({Operator.IN, Operator.NOT_IN})
 ORDER = EQUALITY | {Operator.LT, Operator.LTE, Operator.GT, Operator.GTE}
 TEXTUAL = frozenset({Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH, Operator.MATCHES})
 PRESENCE = frozenset({Operator.EXISTS, Operator.NOT_EXISTS})
+CROSSING = frozenset({Operator.CROSSES_ABOVE, Operator.CROSSES_BELOW})
+"""Of an event's value and the one before it."""
+NO_OPERATOR: frozenset[Operator] = frozenset()
 
 
 def operators_of(kind: Kind) -> frozenset[Operator]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from agentauri.models.action import ActionType
-from agentauri.models.condition import Condition
+from agentauri.models.condition import Condition, ConditionType
 from agentauri.models.condition_parsing import collect_conditions, load_conditions
 from agentauri.models.event import Registry
 from agentauri.models.problems import Problems
@@ -202,6 +202,9 @@ def _check_together(fields: TriggerFields, problems: Problems) -> None:
     if fields.fire is Fire.ON_CHANGE and not fields.is_stateful:
         problems.add("/fire", "on_change needs a stateful condition, such as ema_threshold or rate_limit")
     stateful = [(index, one) for index, one in enumerate(fields.conditions) if one.is_stateful]
+    absent = [index for index, one in stateful if one.type is ConditionType.ABSENCE]
+    if absent and len(stateful) > 1:
+        problems.add(f"/conditions/{absent[-1]}", "absence must be a trigger's only stateful condition")
     for index, condition in stateful:
         if condition.group_by != stateful[0][1].group_by:
             problems.add(

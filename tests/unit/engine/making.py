@@ -75,6 +75,32 @@ def rate(operator: str = ">", value: object = 2, time_window: str = "1h", **conf
     return {"condition_type": "rate_limit", "operator": operator, "value": value, "config": config}
 
 
+def aggregate(
+    function: str, operator: str = ">", value: object = 0, field: str | None = "score", **config: Any
+) -> dict[str, Any]:
+    """A window_aggregate; over an hour unless told otherwise."""
+    window = {} if "last_n" in config else {"time_window": "1h"}
+    config = {"function": function} | window | config
+    return {
+        "condition_type": "window_aggregate", "field": field, "operator": operator, "value": value, "config": config,
+    }  # fmt: skip
+
+
+def change(operator: str, value: object, field: str = "score", **config: Any) -> dict[str, Any]:
+    """A change."""
+    return {"condition_type": "change", "field": field, "operator": operator, "value": value, "config": config}
+
+
+def absence(time_window: str = "1m", **config: Any) -> dict[str, Any]:
+    """An absence."""
+    return {"condition_type": "absence", "config": {"time_window": time_window} | config}
+
+
+def expression(text: str) -> dict[str, Any]:
+    """An expression."""
+    return {"condition_type": "expression", "value": text}
+
+
 def below(value: object, operator: str = "<") -> dict[str, Any]:
     """A score_threshold."""
     return {"condition_type": "score_threshold", "operator": operator, "value": value}
@@ -134,6 +160,12 @@ BY_KIND: dict[Kind, list[Any]] = {
     Kind.HASHES: HASHES,
     Kind.TIME: [START, START + 50],
 }
+EXPRESSIONS = [
+    "score < 60", "score >= 50.5 && tag1 == 'a'", "score < 10 || tag1.startsWith('a')", "value == '50'", "approved",
+    f"client_address == '{ALICE}'", "topics.exists(t, t == feedback_hash)", "score + 1.0 > response", "agent_id == 42",
+    "size(tag2) > 1 ? registry == 'identity' : chain_id == 1", "score / 0.0 > 1.0", "1 / int(score) > 0",
+    "file_uri != '' && timestamp >= 1700000050", "tag1.matches('[')", "tag1.matches('^[a-z]+$')",
+]  # fmt: skip
 AGENTS = [0, 1, 2, 42, 2**63 - 1, BIG_AGENT]
 
 
@@ -180,6 +212,10 @@ class World(random.Random):
             return self.choices(fitting, k=self.randint(1, 3))
         return self.choice(fitting)
 
+    def expression(self) -> dict[str, Any]:
+        """A text of CEL."""
+        return expression(self.choice(EXPRESSIONS))
+
     def match(self) -> dict[str, Any]:
         """A field_match on any field with any of its operators."""
         name = self.choice(NAMES + COLUMN_NAMES)
@@ -194,21 +230,41 @@ class World(random.Random):
     def stateless(self, depth: int = 0) -> dict[str, Any]:
         """A comparison or a group."""
         if depth == 2 or self.random() < 0.7:
-            return self.match()
+            return self.match() if self.random() < 0.8 else self.expression()
         parts = [self.stateless(depth + 1) for _ in range(self.randint(1, 3))]
         return {"condition_type": "group", "config": {"mode": self.choice(["all", "any", "none"]), "conditions": parts}}
 
     def stateful(self, group_by: object) -> dict[str, Any]:
-        """An average or a rate over that group."""
+        """An average, a rate, an aggregate or a change over that group."""
         operator = self.choice(["<", "<=", ">", ">=", "=", "!="])
-        if self.flip():
-            config = {"alpha": self.choice([0.2, 0.5, 1]), "min_samples": self.choice([1, 2])}
-            made = ema(operator, self.choice([1, 30, 50, 50.5]), **config, group_by=group_by)
-            return made | {"field": self.choice(["score", "response", "agent_id"])}
-        resets = self.flip()
-        return rate(
-            operator, self.randint(0, 3), self.choice(["10s", "1m"]), reset_on_trigger=resets, group_by=group_by
+        match self.randint(0, 3):
+            case 0:
+                config = {"alpha": self.choice([0.2, 0.5, 1]), "min_samples": self.choice([1, 2])}
+                made = ema(operator, self.choice([1, 30, 50, 50.5]), **config, group_by=group_by)
+                return made | {"field": self.choice(["score", "response", "agent_id"])}
+            case 1:
+                resets = self.flip()
+                return rate(
+                    operator, self.randint(0, 3), self.choice(["10s", "1m"]), reset_on_trigger=resets, group_by=group_by
+                )
+            case 2:
+                return self.aggregate(operator, group_by)
+        made = change(self.choice([operator, "crosses_above", "crosses_below"]), self.choice([-1, 0, 50, "0.5", 100]))
+        mode = {"mode": self.choice(["delta", "percent"])} if self.flip() else {}
+        return made | {"field": self.choice(["score", "value"]), "config": mode | {"group_by": group_by}}
+
+    def aggregate(self, operator: str, group_by: object) -> dict[str, Any]:
+        """A window_aggregate of any function."""
+        function = self.choice(["count", "sum", "avg", "min", "max", "stddev", "distinct", "p50", "p95", "p99"])
+        fields: list[str | None] = ["score", "response", "value"]
+        if function in ("count", "distinct"):
+            fields += [None if function == "count" else "topics", "tag1", "client_address"]
+        window: dict[str, Any] = (
+            {"last_n": self.randint(1, 4)} if self.flip() else {"time_window": self.choice(["10s", "1m"])}
         )
+        least = {"min_samples": self.choice([1, window.get("last_n", 2)])} if self.flip() else {}
+        value = self.choice([1, 2, 30, 50, "50.5"])
+        return aggregate(function, operator, value, self.choice(fields), **window, **least, group_by=group_by)
 
     def trigger(self, number: int) -> TriggerDefinition:
         """Any trigger; every other one is stateful."""
@@ -220,8 +276,11 @@ class World(random.Random):
         }
         if self.flip():
             group_by = self.choice(["agent_id", "none", "chain_id", ["tag1", "chain_id"]])
-            conditions += [self.stateful(group_by) for _ in range(self.randint(1, 2))]
             fields["fire"] = self.choice(["every", "on_change"])
+            if self.random() < 0.2:
+                conditions.append(absence(self.choice(["1s", "10s", "1m"]), group_by=group_by))
+            else:
+                conditions += [self.stateful(group_by) for _ in range(self.randint(1, 2))]
         self.shuffle(conditions)
         return definition(*conditions, number=number, **fields)
 

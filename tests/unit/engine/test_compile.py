@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from agentauri.engine.compile import compile_test
-from agentauri.engine.reference import passes
+from agentauri.engine.reference_fields import passes
 from agentauri.models.event import Event
 from tests.unit.engine.making import ALICE, BIG_AGENT, BOB, HASH, WORLDS, World, below, event, parsed, score
 

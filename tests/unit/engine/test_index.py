@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agentauri.engine.bounds import Bounded
 from agentauri.engine.index import TriggerIndex
 from agentauri.engine.narrow import MAX_KEYS, Place, find_place
-from agentauri.engine.reference import passes
+from agentauri.engine.reference_fields import passes
 from agentauri.models.event import Event
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.models.values import exact_number

@@ -165,11 +165,6 @@ def test_unknown_member_type_and_field_are_named() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("later", ["window_aggregate", "change", "absence", "expression"])
-def test_type_of_a_later_version_is_refused_naming_those_that_are_available(later: str) -> None:
-    assert "ema_threshold" in problems({"condition_type": later})["/conditions/0/condition_type"]
-
-
 @pytest.mark.parametrize("raw", [None, {}, "[]", 5])
 def test_conditions_that_are_no_list_are_refused(raw: object) -> None:
     with pytest.raises(InvalidRequest):
@@ -224,6 +219,67 @@ def test_time_window_that_is_no_length_is_refused(window: object) -> None:
     assert list(found) == ["/conditions/0/config/time_window"]
 
 
+def aggregate(field: object = "score", **config: object) -> dict[str, object]:
+    return {"condition_type": "window_aggregate", "field": field, "operator": ">", "value": "1.5", "config": config}
+
+
+@pytest.mark.parametrize(
+    ("condition", "places"),
+    [
+        (aggregate(last_n=5), ["config/function"]),
+        (aggregate(function="median", last_n=5), ["config/function"]),
+        (aggregate(function="sum"), ["config/time_window"]),
+        (aggregate(function="sum", last_n=5, time_window="1h"), ["config/last_n"]),
+        (aggregate(function="sum", last_n=1001), ["config/last_n"]),
+        (aggregate("tag1", function="sum", last_n=5), ["field"]),
+        (aggregate(None, function="distinct", last_n=5), ["field"]),
+        (aggregate("nonsense", function="count", last_n=5), ["field"]),
+        ({"condition_type": "change", "field": "tag1", "operator": ">", "value": 1}, ["field"]),
+        ({"condition_type": "change", "operator": ">", "value": 1}, ["field"]),
+        ({"condition_type": "change", "field": "score", "operator": "in", "value": 1}, ["operator"]),
+        ({"condition_type": "change", "field": "score", "operator": ">", "value": 1, "config": {"mode": "ratio"}},
+         ["config/mode"]),
+        ({"condition_type": "ema_threshold", "operator": "crosses_above", "value": 1, "config": {"alpha": 1}},
+         ["operator"]),
+        ({"condition_type": "absence"}, ["config/time_window"]),
+        ({"condition_type": "absence", "config": {"time_window": "1h", "last_n": 3}}, ["config/last_n"]),
+    ],
+)  # fmt: skip
+def test_stateful_condition_that_does_not_fit_is_refused_at_its_place(
+    condition: dict[str, object], places: list[str]
+) -> None:
+    assert list(problems(condition)) == [f"/conditions/0/{place}" for place in places]
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("score <", "line 1, column 8"), ("scores < 5", "undeclared reference to 'scores'"),
+        ("tag1 + 1 == 2", "line 1, column 6"), ("value > 5", "line 1, column 7"), ("score", "true or false, not dyn"),
+        ("1 + 1", "true or false, not int"), ("  ", "empty"), ("score < 1 || " * 90 + "true", "1024"),
+        ("[1].map(x, x).size() > 0", "undeclared"), ("[1].filter(x, x > 1).size() > 0", "undeclared"),
+        ("[1].all(x, [2].exists(y, x == y))", "at most one"), ("[1].all(x, [2].exists // (\n(y, x == y))", "at most"),
+        ("(" * 40 + "true" + ")" * 40, "recursion"), ("dyn(1) == 1", "undeclared"),
+    ],
+)  # fmt: skip
+def test_expression_that_is_not_one_is_refused_with_its_place(text: str, detail: str) -> None:
+    found = problems({"condition_type": "expression", "value": text})
+    assert list(found) == ["/conditions/0/value"]
+    assert detail in found["/conditions/0/value"]
+
+
+def test_expression_ignores_field_and_operator() -> None:
+    condition = one(condition_type="expression", field="score", operator="<", value="score < 60")
+    wire = condition.wire()
+    assert (wire["field"], wire["operator"], wire["value"]) == (None, None, "score < 60")
+
+
+def test_absence_ignores_field_operator_and_value() -> None:
+    config = {"time_window": "1h"}
+    wire = one(condition_type="absence", field="score", operator="<", value=5, config=config).wire()
+    assert (wire["field"], wire["operator"], wire["value"], wire["config"]) == (None, None, None, config)
+
+
 @pytest.mark.parametrize(
     "condition",
     [
@@ -252,6 +308,13 @@ def test_time_window_that_is_no_length_is_refused(window: object) -> None:
             "config": {"time_window": "7d", "group_by": ["tag"]},
         },
         group(group(score(), mode="none"), mode="all"),
+        group({"condition_type": "expression", "value": "topics.exists(t, t == tag1) && score < 6"}),
+        aggregate("timestamp", function="distinct", time_window="7d", min_samples=2),
+        aggregate("tag1", function="count", last_n=5),
+        aggregate(None, function="count", time_window="1h", group_by=["tag", "chain_id"]),
+        {"condition_type": "change", "field": "score", "operator": "crosses above", "value": "-0.5"},
+        {"condition_type": "change", "field": "agent_id", "operator": "<", "value": 3, "config": {"mode": "percent"}},
+        {"condition_type": "absence", "config": {"time_window": "1h", "group_by": "none"}},
     ],
 )
 def test_stored_form_loads_to_an_equal_condition(condition: dict[str, object]) -> None:

@@ -11,6 +11,7 @@ from agentauri.models.trigger import ActionRef, Fire, TriggerDefinition, Trigger
 
 EMA = {"condition_type": "ema_threshold", "operator": "<", "value": 70, "config": {"window_size": 3}}
 RATE = {"condition_type": "rate_limit", "operator": ">", "value": 2, "config": {"time_window": "1h"}}
+ABSENCE = {"condition_type": "absence", "config": {"time_window": "1h"}}
 SCORE = {"condition_type": "score_threshold", "operator": "<", "value": 70}
 
 
@@ -121,3 +122,9 @@ def test_example_is_accepted_as_it_stands_and_stored_exactly(rows: list[Row]) ->
             del condition["config"]
     before = definition(validate_trigger({"name": "example", "conditions": conditions}))
     assert TriggerDefinition.from_json(orjson.loads(orjson.dumps(before.to_json()))) == before
+
+
+def test_absence_beside_another_stateful_condition_is_refused() -> None:
+    assert validate_trigger({"name": "a", "conditions": [ABSENCE, SCORE]}).is_stateful
+    assert places({"name": "a", "conditions": [ABSENCE, RATE]}) == ["/conditions/0"]
+    assert places({"name": "a", "conditions": [RATE, ABSENCE]}) == ["/conditions/1"]
