@@ -109,6 +109,9 @@ batch_seconds = Metric("histogram", "batch_seconds", "One batch in an evaluator,
 events_evaluated = Metric("counter", "events_evaluated_total", "Events that an evaluator worked off", ("evaluator",))
 matches = Metric("counter", "matches_total", "Firings of triggers", ("evaluator",))
 evaluation_errors = Metric("counter", "evaluation_errors_total", "Triggers that failed on an event", ("evaluator",))
+expression_errors = Metric(
+    "counter", "expression_errors_total", "Expressions that came to an error, which is false", ("evaluator",)
+)
 deliveries = Metric("counter", "deliveries_total", "Attempts recorded, by outcome", ("channel", "outcome"))
 attempt_seconds = Metric("histogram", "attempt_seconds", "One attempt of a delivery", ("channel", "outcome"))
 queue_depth = Metric("gauge", "queue_depth", "Rows of deliveries by status", ("status",))

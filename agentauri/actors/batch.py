@@ -4,11 +4,11 @@ Pure: no I/O, no clock. Versions take effect exactly at their place among the ev
 skips what it has worked off already (P14). What fires becomes rows with derived ids (P5, architecture §2.3).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -16,8 +16,9 @@ import orjson
 from agentauri import logs
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.plan import Firing
+from agentauri.engine.watch import Silenced
 from agentauri.models.event import Event
-from agentauri.models.ids import ActionId, EventId, TriggerId, delivery_id
+from agentauri.models.ids import ActionId, EventId, TriggerId, absence_id, delivery_id
 from agentauri.models.page import Version
 from agentauri.store.firings import Failure, NewDelivery, Tally
 from agentauri.store.partitions import Owned
@@ -29,6 +30,17 @@ CONTEXT_BYTES = 1_200
 """About what a delivery's context takes beside the event's data."""
 
 
+class Told(NamedTuple):
+    """An absence that fired: its deliveries, and where it is counted.
+
+    It may have been told before (a fork took back what came after it), and its deliveries be there, or cancelled.
+    """
+
+    deliveries: tuple[UUID, ...]
+    trigger_id: UUID
+    day: date
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a stretch of the log came to."""
@@ -36,6 +48,7 @@ class Outcome:
     deliveries: list[NewDelivery] = field(default_factory=list)
     tallies: dict[tuple[UUID, date], Tally] = field(default_factory=dict)
     failures: dict[UUID, Failure] = field(default_factory=dict)
+    absences: list[Told] = field(default_factory=list)
     events: int = 0
     fired: int = 0
 
@@ -101,7 +114,7 @@ def work_off(
         try:
             firings = evaluate(event, skip.at(seq))
             if firings and firing_from is not None and seq >= firing_from:
-                _collect(outcome, event, firings)
+                collect(outcome, seq, firings, event)
         except Exception as error:  # P4: what no check foresaw costs this event, never the batch
             log.error("event_failed", seq=seq, error=repr(error), exc_info=error)
     while waiting:
@@ -114,36 +127,73 @@ def _apply(evaluator: PartitionEvaluator, skip: _Skip, version: Version) -> None
         evaluator.apply_version(TriggerId(version.trigger_id), version.partition, version.definition)
 
 
-def _storable(public: dict[str, Any]) -> dict[str, Any]:
-    """The event for a delivery's context; data of another writer that no JSON encoder takes are left out (P4)."""
-    try:
-        orjson.dumps({"event": public})
-    except orjson.JSONEncodeError:
-        return public | {"data": {}}
-    return public
+class About(NamedTuple):
+    """What a firing is about: an event as it is shown, its time, and about how large its data are."""
+
+    event_id: UUID
+    public: dict[str, Any]
+    time: int
+    data_bytes: int
 
 
-def _collect(outcome: Outcome, event: Event, firings: Sequence[Firing]) -> None:
-    day, public = day_of(event.block_timestamp), _storable(event.public())
+def _met(event: Event) -> About:
+    return About(event.id, event.storable(), event.block_timestamp, len(event.data_json))
+
+
+def _missed(silence: Silenced) -> About:
+    public = orjson.loads(silence.event)
+    return About(UUID(public["id"]), public, silence.due, len(silence.event))
+
+
+def collect(outcome: Outcome, seq: int, firings: Sequence[Firing], event: Event | None = None) -> None:
+    """Make the rows and counts of firings at a place in the log.
+
+    ``event`` made them fire, but for absences: those are about the last event before, and the place is where they were
+    told.
+    """
+    met = None
     for firing in firings:
-        tally = outcome.tally(firing.trigger_id, day)
-        tally.matched += 1
-        if firing.cooled_down:
-            tally.cooled_down += 1
-            continue
-        tally.fired += 1
-        tally.last_fired = max(tally.last_fired, event.block_timestamp)
-        outcome.fired += 1
-        context = {
-            "event": public,
-            "trigger": {"id": str(firing.trigger_id), "name": firing.name},
-            "computed": firing.computed,
-        }
-        size = CONTEXT_BYTES + len(event.data_json)
-        for action in firing.actions:
-            if action.enabled:
-                identity = delivery_id(TriggerId(firing.trigger_id), ActionId(action.id), EventId(event.id))
-                row = NewDelivery(
-                    identity, firing.trigger_id, action.id, event.id, event.seq, context, size, firing.keeps_state
-                )
-                outcome.deliveries.append(row)
+        if firing.silence is not None:
+            _count(outcome, firing, _missed(firing.silence), seq)
+        elif event is not None:
+            met = met or _met(event)
+            _count(outcome, firing, met, seq)
+
+
+def _count(outcome: Outcome, firing: Firing, about: About, seq: int) -> None:
+    tally = outcome.tally(firing.trigger_id, day_of(about.time))
+    tally.matched += 1
+    if firing.cooled_down:
+        tally.cooled_down += 1
+        return
+    tally.fired += 1
+    tally.last_fired = max(tally.last_fired, about.time)
+    outcome.fired += 1
+    context = {
+        "event": about.public,
+        "trigger": {"id": str(firing.trigger_id), "name": firing.name},
+        "computed": firing.computed,
+    }
+    size = CONTEXT_BYTES + about.data_bytes
+    name = delivery_id if firing.silence is None else absence_id
+    rows = [
+        NewDelivery(
+            name(TriggerId(firing.trigger_id), ActionId(action.id), EventId(about.event_id)),
+            firing.trigger_id, action.id, about.event_id, seq, context, size, firing.keeps_state,
+        )
+        for action in firing.actions
+        if action.enabled
+    ]  # fmt: skip
+    outcome.deliveries += rows
+    if firing.silence is not None and rows:
+        outcome.absences.append(Told(tuple(row.id for row in rows), tally.trigger_id, tally.day))
+
+
+def tell_absences(
+    evaluator: PartitionEvaluator, partitions: Collection[int], clocks: Mapping[int, int], seq: int
+) -> Outcome:
+    """What falls due when the chains have come to these times (by chain), in partitions that stand at ``seq``."""
+    outcome = Outcome()
+    for chain_id, time in clocks.items():
+        collect(outcome, seq, evaluator.tick(chain_id, time, partitions))
+    return outcome

@@ -15,8 +15,8 @@ from itertools import groupby
 from typing import Any
 
 from agentauri import logs, metrics
-from agentauri.actors import tasks
-from agentauri.actors.batch import Outcome, work_off
+from agentauri.actors import commits, tasks
+from agentauri.actors.batch import Outcome, collect, tell_absences, work_off
 from agentauri.actors.doorbell import Doorbell
 from agentauri.actors.messages import Progress
 from agentauri.actors.ports import deliverers_bell
@@ -26,9 +26,9 @@ from agentauri.actors.state_keeper import StateKeeper
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.shard import partitions_of
 from agentauri.models.event import Event
-from agentauri.models.page import Page, Retraction, Version, parse_rows
+from agentauri.models.page import Clock, Page, Retraction, Version, parse_rows
 from agentauri.store import checkpoints as redis_checkpoints
-from agentauri.store import database, firings, leadership, partitions, snapshots
+from agentauri.store import database, firings, leadership, partition_clocks, partitions, snapshots
 from agentauri.store import log as event_log
 from agentauri.store.checkpoints import REDIS_AWAY, Checkpoints
 from agentauri.store.database import ANY_FAILURE, AWAY
@@ -84,6 +84,8 @@ class Evaluator:
         self._seen = 0
         """How far the log was sent to an evaluator that owns no partition."""
         self._clocks: dict[int, int] = {}
+        self._forks: dict[int, int] = {}
+        """By chain the seq of its newest retraction: a clock from before it is that of an abandoned fork."""
         self._tasks: list[asyncio.Task[Any]] = []
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -104,6 +106,8 @@ class Evaluator:
             mine = partitions_of(self._settings.index, self._settings.evaluators)
             self._owned = await partitions.take(connection, mine, self._settings.name)
             rebuilt = await self._rebuild(connection)
+            met = await event_log.retractions(connection, 0, self._lowest())
+            self._forks = {one.chain_id: one.seq for one in met}
         self._engine = rebuilt.evaluator
         _spare_the_collector()
         self._ready.set()
@@ -178,6 +182,7 @@ class Evaluator:
                     if self._lowest() < page.last_seq:
                         await self._work_off(page)
                         self._seen = page.last_seq
+                    await self._meet_clocks(page.clocks)
                 except Exception as error:  # memory is ahead of the stores: load what they hold
                     log.error("batch_given_up", evaluator=self._settings.name, error=repr(error), exc_info=error)
                     self._ready.clear()
@@ -224,7 +229,7 @@ class Evaluator:
             self._measure(outcome, began, evaluated, evaluated)
             return
         # ② One transaction. A crash before its commit: nothing happened. After it: the replay is mute.
-        lanes = await self._commit(behind, last_seq, partial(_write, outcome, behind, last_seq))
+        lanes = await self._commit(behind, last_seq, partial(commits.write, outcome, behind, last_seq))
         committed = time.perf_counter()
         self._doorbell.ring(lanes)
         # ③ The changed state to Redis. A crash before it: a longer replay.
@@ -235,11 +240,14 @@ class Evaluator:
     def _failures(self) -> list[firings.Failure]:
         return [firings.Failure(one.trigger_id, one.error, one.count) for one in self._engine.take_failures()]
 
-    async def _commit(self, behind: Sequence[Owned], last_seq: int, write: Write) -> set[str]:
+    async def _commit(
+        self, behind: Sequence[Owned], last_seq: int, write: Write, done: Callable[..., Awaitable[bool]] | None = None
+    ) -> set[str]:
         """Run ``write`` until it is known to be committed; the rows stay the same.
 
-        Raises Fenced when a partition has another owner.
+        ``done`` asks whether it was, where progress does not say it. Raises Fenced when a partition has another owner.
         """
+        is_done = done or (lambda connection: partitions.reached(connection, behind, last_seq))
         pause, lanes = RETRY_FIRST_SECONDS, None
         while lanes is None:
             try:
@@ -249,17 +257,17 @@ class Evaluator:
                 log.warning("commit_failed", evaluator=self._settings.name, error=repr(error), retry_seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_MOST_SECONDS)
-                if await self._is_committed(behind, last_seq):
+                if await self._is_committed(is_done):
                     lanes = set()
         for one in behind:
             one.last_seq = one.stored_seq = last_seq
         return lanes
 
-    async def _is_committed(self, behind: Sequence[Owned], last_seq: int) -> bool:
+    async def _is_committed(self, is_done: Callable[..., Awaitable[bool]]) -> bool:
         """Whether a commit whose answer was lost took place after all."""
         try:
             async with self._pool.acquire() as connection:
-                return await partitions.reached(connection, behind, last_seq)
+                return await is_done(connection)
         except AWAY:
             return False
 
@@ -268,9 +276,31 @@ class Evaluator:
         metrics.events_evaluated(outcome.events, evaluator=name)
         metrics.matches(outcome.fired, evaluator=name)
         metrics.evaluation_errors(len(outcome.failures), evaluator=name)
+        metrics.expression_errors(self._engine.take_expression_errors().total(), evaluator=name)
         metrics.batch_seconds(evaluated - began, evaluator=name, step="evaluate")
         metrics.batch_seconds(committed - evaluated, evaluator=name, step="commit")
         metrics.batch_seconds(time.perf_counter() - committed, evaluator=name, step="checkpoint")
+
+    # -- clocks -------------------------------------------------------------------------------------------------------
+
+    async def _meet_clocks(self, clocks: Sequence[Clock]) -> None:
+        """Absences that no event told are told by their chain's clock, where the log has come so far (P12, P20)."""
+        for last_seq, group in groupby(sorted(self._owned, key=_progress), key=_progress):
+            mine = list(group)
+            times = {
+                one.chain_id: one.time for one in clocks if self._forks.get(one.chain_id, 0) <= one.seq <= last_seq
+            }
+            outcome = tell_absences(self._engine, [one.partition for one in mine], times, last_seq)
+            outcome.failures.update((one.trigger_id, one) for one in self._failures())
+            changes = self._engine.take_changes()
+            if not changes and not outcome.is_any:
+                continue
+            # The steps of _segment. A crash before ②: nothing happened. After it: a replay meets these clocks mutely.
+            kept = partial(partition_clocks.are_kept, partitions=[one.partition for one in mine], times=times)
+            write = partial(commits.write_clocks, outcome, times, mine, last_seq)
+            self._doorbell.ring(await self._commit(mine, last_seq, write, kept))
+            await self._keeper.checkpoint(mine, self._engine, changes)
+            metrics.matches(outcome.fired, evaluator=self._settings.name)
 
     # -- a retraction -------------------------------------------------------------------------------------------------
 
@@ -292,7 +322,12 @@ class Evaluator:
             states |= {partition: self._engine.dump_partition(partition) for partition in ahead}
             engine = await restored(connection, bases | ahead, states)
             await replay(connection, engine, bases, retraction.seq, firing_from=retraction.first_seq, heard=keep)
-        lanes = await self._commit(behind, retraction.seq, partial(_retract, retraction, outcome, behind))
+        # Kept where they stand in the queue, and never made: what was told long ago may be gone from it by now.
+        told = [one._replace(keeps_state=False) for one in engine.tell_again(self._engine, mine)]
+        collect(outcome, retraction.first_seq, told)
+        engine.take_changes()
+        lanes = await self._commit(behind, retraction.seq, partial(commits.retract, retraction, outcome, behind))
+        self._forks[retraction.chain_id] = retraction.seq
         self._engine = engine
         self._doorbell.ring(lanes)
         await self._keeper.checkpoint_whole(behind, engine)
@@ -322,7 +357,7 @@ class Evaluator:
         late = [one for one in self._owned if one.stored_seq < one.last_seq]
         for last_seq, group in groupby(sorted(late, key=_progress), key=_progress):
             mine = list(group)
-            await self._commit(mine, last_seq, partial(_write, Outcome(), mine, last_seq))
+            await self._commit(mine, last_seq, partial(commits.write, Outcome(), mine, last_seq))
 
 
 def _progress(one: Owned) -> int:
@@ -350,27 +385,3 @@ def _split(events: Any, seq: int) -> tuple[list[Event], Any]:
 def _chain(first: Event, rest: Any) -> Any:
     yield first
     yield from rest
-
-
-async def _write(outcome: Outcome, behind: Sequence[Owned], last_seq: int, connection: database.Connection) -> set[str]:
-    """Deliveries, counters and progress are one statement; failing triggers need more, and so a transaction."""
-    tallies = list(outcome.tallies.values())
-    if not outcome.failures:
-        if not tallies:
-            await partitions.advance(connection, behind, last_seq)
-            return set()
-        return await firings.commit(connection, outcome.deliveries, tallies, behind, last_seq)
-    async with connection.transaction():
-        lanes = await firings.commit(connection, outcome.deliveries, tallies, behind, last_seq)
-        await firings.fail(connection, list(outcome.failures.values()))
-    return lanes
-
-
-async def _retract(
-    retraction: Retraction, outcome: Outcome, behind: Sequence[Owned], connection: database.Connection
-) -> set[str]:
-    mine = [one.partition for one in behind]
-    async with connection.transaction():
-        lanes = await firings.retract(connection, mine, retraction.first_seq, retraction.seq, outcome.deliveries)
-        await partitions.advance(connection, behind, retraction.seq)
-    return lanes

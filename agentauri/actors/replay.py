@@ -14,7 +14,7 @@ from agentauri.engine.shard import PARTITIONS
 from agentauri.models.ids import TriggerId
 from agentauri.models.page import Retraction, parse_rows
 from agentauri.store import log as event_log
-from agentauri.store import snapshots
+from agentauri.store import partition_clocks, snapshots
 from agentauri.store.checkpoints import Checkpoints
 from agentauri.store.database import Connection
 from agentauri.store.log import PageTooLarge, Rows
@@ -54,6 +54,10 @@ async def rebuild(connection: Connection, checkpoints: Checkpoints | None, owned
     for group in groups:
         part = {one.partition: bases[one.partition] for one in group}
         replayed += await replay(connection, evaluator, part, group[0].last_seq)
+    for clock in await partition_clocks.list_kept(connection, list(bases)):
+        evaluator.tick(clock.chain_id, clock.time, (clock.partition,))
+    evaluator.take_changes()
+    evaluator.take_failures()
     return Rebuilt(evaluator, from_redis, replayed)
 
 

@@ -11,7 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 from agentauri.engine import read
 from agentauri.engine.bounds import Bounded
-from agentauri.engine.narrow import BOUND_FIELDS, Equality, Key, Place
+from agentauri.engine.narrow import BOUND_FIELDS, Beginning, Equality, Key, Place
+from agentauri.engine.prefixes import Prefixes
 from agentauri.models.event import Event
 
 
@@ -36,9 +37,9 @@ Numbers = dict[read.ReadNumber, float | None]
 
 
 class Crowd(Generic[T]):
-    """The triggers of one place. Beyond CROWDED they are told apart by equalities, then by bounds."""
+    """The triggers of one place. Beyond CROWDED they are told apart by equalities, beginnings and bounds, in turn."""
 
-    __slots__ = ("_bounded", "_depth", "_equal", "_plain", "_size", "_split")
+    __slots__ = ("_begun", "_bounded", "_depth", "_equal", "_plain", "_size", "_split")
 
     def __init__(self, depth: int = 0) -> None:
         self._depth = depth
@@ -46,6 +47,7 @@ class Crowd(Generic[T]):
         self._split = False
         self._plain: list[T] = []
         self._equal: dict[read.Read, dict[object, T | Crowd[T]]] = {}
+        self._begun: dict[read.ReadText, Prefixes[T]] = {}
         self._bounded: dict[read.ReadNumber, Bounded[T]] = {}
 
     def __len__(self) -> int:
@@ -68,6 +70,8 @@ class Crowd(Generic[T]):
             table = self._equal.setdefault(_reader_of(equality), {})
             for value in equality.values:
                 _put(table, value, item, self._depth + 1)
+        elif self._split and place.beginning is not None:
+            self._begun.setdefault(_text_of(place.beginning), Prefixes()).add(place.beginning.text, item)
         elif self._split and place.bounds is not None:
             field, low, high = place.bounds
             self._bounded.setdefault(read.number_reader(field), Bounded()).add(low, high, item)
@@ -84,6 +88,11 @@ class Crowd(Generic[T]):
         equality = self._equality(place)
         if equality is not None:
             self._remove_equal(equality, item)
+        elif self._split and place.beginning is not None:
+            read_text = _text_of(place.beginning)
+            self._begun[read_text].remove(place.beginning.text, item)
+            if not self._begun[read_text]:
+                del self._begun[read_text]
         elif self._split and place.bounds is not None:
             field, low, high = place.bounds
             number = read.number_reader(field)
@@ -110,6 +119,10 @@ class Crowd(Generic[T]):
                 there.find(event, found, numbers)
             elif there is not None:
                 found.append(there)
+        for read_text, begun in self._begun.items():
+            text = read_text(event)
+            if text is not None:
+                begun.find(text, found)
         for read_number, bounded in self._bounded.items():
             if read_number in numbers:
                 number = numbers[read_number]
@@ -145,6 +158,10 @@ def _take(table: "dict[object, T | Crowd[T]]", value: object, item: T) -> None:
 
 def _reader_of(equality: Equality) -> read.Read:
     return read.reader(equality.field, ignore_case=equality.ignore_case)
+
+
+def _text_of(beginning: Beginning) -> read.ReadText:
+    return read.text_reader(beginning.field, ignore_case=beginning.ignore_case)
 
 
 class Shape(Generic[T]):

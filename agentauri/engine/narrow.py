@@ -1,11 +1,13 @@
 """Where a trigger stands in the index: what every event that it can match must have.
 
 Chain, registry, event type and agent are bound where conditions joined by AND fix them to few values; those
-conditions are then met by the place alone and need no test. Equalities and bounds on other fields narrow further
-where a place is crowded; they stay tests. A place may offer a trigger an event in vain, never miss one.
+conditions are then met by the place alone and need no test. Equalities, beginnings of texts and bounds on other
+fields narrow further where a place is crowded; they stay tests. A place may offer a trigger an event in vain, never
+miss one.
 """
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -16,7 +18,7 @@ from agentauri.models.condition import Condition, GroupConfig, GroupMode
 from agentauri.models.fields import NUMERIC, Field, Kind
 from agentauri.models.operators import Operator
 from agentauri.models.trigger import TriggerDefinition
-from agentauri.models.values import Number, Scalar
+from agentauri.models.values import Number, Scalar, comparable
 
 BOUND_FIELDS = ("chain_id", "registry", "event_type", "agent_id")
 """In the order in which they make a key."""
@@ -42,6 +44,14 @@ class Equality(NamedTuple):
     values: frozenset[Scalar]
 
 
+class Beginning(NamedTuple):
+    """The field's text begins so; in the form in which its reader gives it."""
+
+    field: Field
+    ignore_case: bool
+    text: str
+
+
 class Bounds(NamedTuple):
     """The field is a number between these; a bound that is None is open, and each bound may itself be met."""
 
@@ -56,7 +66,31 @@ class Place(NamedTuple):
     shape: int
     keys: tuple[Key, ...]
     equalities: tuple[Equality, ...]
+    beginning: Beginning | None
     bounds: Bounds | None
+
+
+class CostClass(StrEnum):
+    """How a trigger is found, the cheapest way first: what an event costs for which it is not meant."""
+
+    INDEXED = "indexed"
+    """By the value that a field must have: events without it never meet the trigger."""
+    PREFIX = "prefix"
+    """By how a text begins."""
+    THRESHOLD = "threshold"
+    """By bisection in the sorted thresholds of a number."""
+    SCANNED = "scanned"
+    """Every event of its chain and registry is tried."""
+
+
+def cost_class(conditions: Sequence[Condition]) -> CostClass:
+    """How a trigger with these conditions is found."""
+    joined = [one for one in _joined(conditions) if not one.is_stateful]
+    if any(_bound_place(one) is not None for one in joined) or _equalities(joined):
+        return CostClass.INDEXED
+    if _beginning(joined) is not None:
+        return CostClass.PREFIX
+    return CostClass.SCANNED if _bounds(joined) is None else CostClass.THRESHOLD
 
 
 def find_place(definition: TriggerDefinition) -> tuple[Place, list[Condition]]:
@@ -68,7 +102,7 @@ def find_place(definition: TriggerDefinition) -> tuple[Place, list[Condition]]:
     kept = [tuple(values) for values in bound if values is not None]
     keys: tuple[Key, ...] = kept[0] if len(kept) == 1 else tuple(product(*kept))
     tests = [one for place, one in conditions if place is None or not shape >> place & 1]
-    return Place(shape, keys, _equalities(tests), _bounds(tests)), tests
+    return Place(shape, keys, _equalities(tests), _beginning(tests), _bounds(tests)), tests
 
 
 def _joined(conditions: Sequence[Condition]) -> Iterator[Condition]:
@@ -124,6 +158,16 @@ def _equalities(conditions: Sequence[Condition]) -> tuple[Equality, ...]:
         if one.target is not None and _fixes(one) and one.target.kind is not Kind.BOOLEAN
     ]
     return tuple(sorted(found, key=lambda one: len(one.values))[:MAX_EQUALITIES])
+
+
+def _beginning(conditions: Sequence[Condition]) -> Beginning | None:
+    """The longest beginning that is asked for."""
+    found = [
+        Beginning(one.target, one.ignore_case, str(comparable(one.target, str(one.value), ignore_case=one.ignore_case)))
+        for one in conditions
+        if one.target is not None and one.operator is Operator.STARTS_WITH
+    ]
+    return max(found, key=lambda one: len(one.text), default=None)
 
 
 def _bounds(conditions: Sequence[Condition]) -> Bounds | None:

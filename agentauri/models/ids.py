@@ -28,6 +28,11 @@ def delivery_id(trigger: TriggerId, action: ActionId, event: EventId) -> Deliver
     return DeliveryId(uuid5(NAMESPACE, f"{trigger}:{action}:{event}"))
 
 
+def absence_id(trigger: TriggerId, action: ActionId, last: EventId) -> DeliveryId:
+    """Id of the one delivery of an action for the absence that began after the event ``last`` (protocol P20)."""
+    return DeliveryId(uuid5(NAMESPACE, f"{trigger}:{action}:{last}:absence"))
+
+
 def retraction_notice_id(first: DeliveryId) -> DeliveryId:
     """Id of the notice that the event behind ``first`` was retracted."""
     return DeliveryId(uuid5(first, "retracted"))

@@ -233,6 +233,17 @@ async def fail(connection: Connection, failures: Sequence[Failure]) -> None:
         await connection.execute(DISABLE_SQL, spent)
 
 
+async def standing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these deliveries are there and not cancelled."""
+    sql = "SELECT id FROM deliveries WHERE id = ANY($1::uuid[]) AND status <> 'cancelled'"
+    return {row["id"] for row in await connection.fetch(sql, list(ids))} if ids else set()
+
+
+async def revive(connection: Connection, ids: Sequence[UUID]) -> set[str]:
+    """Let deliveries go on that a retraction cancelled and that hold again; returns the lanes to ring."""
+    return {row["lane"] for row in await connection.fetch(REVIVE_SQL, list(ids))} if ids else set()
+
+
 async def retract(
     connection: Connection, partitions: Sequence[int], first_seq: int, seq: int, holding: Sequence[NewDelivery]
 ) -> set[str]:
@@ -245,7 +256,7 @@ async def retract(
     lanes = await insert(connection, [row for row in holding if row.keeps_state])
     keep = [row.id for row in holding]
     await connection.execute(UNFLAG_SQL, keep)
-    lanes |= {row["lane"] for row in await connection.fetch(REVIVE_SQL, keep)}
+    lanes |= await revive(connection, keep)
     stale = await connection.fetch(STALE_SQL, list(partitions), first_seq, seq, keep)
     told = [row for row in stale if row["status"] == "delivered" or row["ambiguous"]]
     open_ = [row["id"] for row in stale if row["status"] in ("pending", "retrying", "held", "suppressed", "dead")]

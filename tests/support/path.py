@@ -65,6 +65,12 @@ class Rig:
         while (shared := await self.reader.page(progress.last_seq)) is not None:
             progress = await evaluator.batch(shared.page)
 
+    async def serve_clocks(self, evaluator: Evaluator) -> None:
+        """The chains' clocks as they stand, on a page of their own."""
+        self.reader._clocks_due = 0.0
+        after = (await evaluator.progress()).last_seq
+        await evaluator.batch(self.reader.clock_page(after, await self.reader.clocks(after)).page)
+
     async def head(self) -> int:
         """The newest seq."""
         async with self.pool.acquire() as connection:

@@ -3,12 +3,13 @@
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentauri.engine.bounds import Bounded
 from agentauri.engine.index import TriggerIndex
-from agentauri.engine.narrow import MAX_KEYS, Place, find_place
+from agentauri.engine.narrow import MAX_KEYS, Place, cost_class, find_place
 from agentauri.engine.reference_fields import passes
 from agentauri.models.event import Event
 from agentauri.models.trigger import TriggerDefinition
@@ -22,7 +23,11 @@ from tests.unit.engine.making import (
     agent,
     below,
     definition,
+    ema,
     event,
+    expression,
+    parsed,
+    rate,
     score,
 )
 
@@ -68,6 +73,11 @@ def crowded(world: World, number: int) -> TriggerDefinition:
     if world.flip():
         match = {"condition_type": "field_match", "field": "client_address", "operator": "="}
         conditions.append(match | {"value": world.choice([ALICE, BOB])})
+    if world.flip():
+        begins = {"condition_type": "field_match", "operator": "starts_with", "config": {"ignore_case": world.flip()}}
+        names = world.sample(["tag2", "feedback_uri", "client_address"], world.randint(1, 2))
+        texts = ["a", "A", "star", "S", "ipfs:", "ß", ALICE[:6], ALICE.lower()[:20]]
+        conditions += [begins | {"field": name, "value": world.choice(texts)} for name in names]
     return definition(*conditions, number=number)
 
 
@@ -116,6 +126,37 @@ def test_bands_on_one_field_are_found_without_looking_at_the_others() -> None:
     offered = found(index, score("700.5"))
     assert 700 in offered
     assert len(offered) <= 8
+
+
+def begins(text: str, field: str = "tag1", **config: Any) -> dict[str, Any]:
+    return {"condition_type": "field_match", "field": field, "operator": "starts_with", "value": text, "config": config}
+
+
+def test_beginnings_are_found_without_looking_at_the_others() -> None:
+    crowd = [definition(begins(f"job-{number}-"), number=number) for number in range(1, 2_000)]
+    index, entries = index_of(*crowd, definition(begins("job"), number=5_000))
+    assert found(index, event(data={"tag1": "job-700-done"})) == [700, 5_000]
+    assert found(index, event(data={"tag1": "jo"})) == found(index, event()) == []
+    index.remove(entries[699])
+    assert found(index, event(data={"tag1": "job-700-done"})) == [5_000]
+
+
+EQUAL = {"condition_type": "tag_equals", "field": "tag1", "operator": "=", "value": "a"}
+NONE_OF = {"condition_type": "group", "config": {"mode": "none", "conditions": [agent(1)]}}
+ALL_OF = {"condition_type": "group", "config": {"mode": "all", "conditions": [agent(1), below(5)]}}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "cost"),
+    [
+        ([agent(1)], "indexed"), ([below(5), EQUAL], "indexed"), ([ALL_OF], "indexed"),
+        ([below(5), begins("a")], "prefix"), ([below(5)], "threshold"), ([below(5, "=")], "indexed"),
+        ([below(5, "!=")], "scanned"), ([NONE_OF], "scanned"), ([], "scanned"), ([rate()], "scanned"),
+        ([ema(), below(5)], "threshold"), ([expression("score < 5")], "scanned"),
+    ],
+)  # fmt: skip
+def test_cost_class_says_how_a_trigger_is_found(conditions: list[dict[str, Any]], cost: str) -> None:
+    assert cost_class(parsed(*conditions)) == cost
 
 
 def test_agent_beyond_int64_is_found_by_its_id_in_data() -> None:

@@ -1,0 +1,53 @@
+"""How far each partition has met the chains' clocks, where that led to something (protocol P12, P15, P20).
+
+Written in the transaction of what a clock led to, so that a replay can meet it again without telling it twice. A
+chain that is reorganised has another clock from there on; what is kept of the old one goes with the retraction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agentauri.store.database import Connection
+
+KEEP_SQL = """
+    INSERT INTO partition_clocks (partition, chain_id, time)
+    SELECT p, c.chain_id, c.time FROM unnest($1::smallint[]) AS p
+    CROSS JOIN unnest($2::bigint[], $3::bigint[]) AS c (chain_id, time)
+    ON CONFLICT (partition, chain_id) DO UPDATE SET time = excluded.time"""
+
+KEPT_SQL = """
+    SELECT count(*) FROM partition_clocks AS k
+    JOIN unnest($2::bigint[], $3::bigint[]) AS c (chain_id, time) ON k.chain_id = c.chain_id AND k.time = c.time
+    WHERE k.partition = ANY($1::smallint[])"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptClock:
+    """Absences of the chain up to ``time`` (seconds since 1970) were told in the partition."""
+
+    partition: int
+    chain_id: int
+    time: int
+
+
+async def keep(connection: Connection, partitions: Sequence[int], times: Mapping[int, int]) -> None:
+    """The partitions have met these clocks: time by chain."""
+    await connection.execute(KEEP_SQL, list(partitions), list(times), list(times.values()))
+
+
+async def are_kept(connection: Connection, partitions: Sequence[int], times: Mapping[int, int]) -> bool:
+    """Whether ``keep`` of the same took place: a commit whose answer was lost."""
+    found: int = await connection.fetchval(KEPT_SQL, list(partitions), list(times), list(times.values()))
+    return found == len(partitions) * len(times)
+
+
+async def list_kept(connection: Connection, partitions: Sequence[int]) -> list[KeptClock]:
+    """The clocks that these partitions have met."""
+    sql = "SELECT partition, chain_id, time FROM partition_clocks WHERE partition = ANY($1::smallint[]) ORDER BY 1, 2"
+    return [KeptClock(*row) for row in await connection.fetch(sql, list(partitions))]
+
+
+async def forget(connection: Connection, partitions: Sequence[int], chain_id: int) -> None:
+    """The chain was reorganised: its clock begins anew."""
+    sql = "DELETE FROM partition_clocks WHERE partition = ANY($1::smallint[]) AND chain_id = $2"
+    await connection.execute(sql, list(partitions), chain_id)
