@@ -133,7 +133,7 @@ class PartitionEvaluator:
         if self._first_dues and self._first_dues.get(event.chain_id, NEVER) <= event.block_timestamp:
             firings = self._fall_due(event.chain_id, event.block_timestamp, lambda partition: partition not in skip)
         for plan in self._index.candidates(event):
-            if plan.partition in skip:
+            if skip and plan.partition in skip:
                 continue
             try:
                 firing = plan.meet(event)

@@ -1,9 +1,9 @@
 """Expressions in CEL, the Common Expression Language: what a tenant may write, checked and bounded.
 
 Guarantees that a text which passes compiles, gives true or false, and can be evaluated in bounded time and memory:
-its length is bounded, nothing in it makes or repeats values (no ``map``, no ``filter``; one ``all``, ``exists`` or
-``exists_one``), patterns are RE2. Numbers are doubles, and ``value`` is text. How an event's fields get in stands in
-engine/expression.py.
+its length is bounded, it makes no lists of its own (no ``map``, no ``filter``) and has one loop at most (``all``,
+``exists`` or ``exists_one``), patterns are RE2; the library bounds depth and iterations. Numbers are doubles, and
+``value`` is text. How an event's fields get in stands in engine/expression.py.
 """
 
 import re
@@ -17,7 +17,7 @@ from agentauri.models.values import parse_text
 
 MAX_EXPRESSION = 1_024
 MAX_LOOPS = 1
-"""A loop within a loop squares the cost, and values that are joined in loops grow without bound."""
+"""A loop within a loop squares the cost; so does joining what a loop goes through, which is refused, too."""
 
 EXACT_TEXT = "value"
 """The field that expressions see as text though it is a number: an int128 is more than a double holds."""
@@ -79,8 +79,11 @@ def parse_expression(raw: object) -> str:
     text = parse_text(raw, MAX_EXPRESSION)
     if not text.strip():
         raise ValueError("must not be empty")
-    if len(LOOP.findall(text)) > MAX_LOOPS:
+    loops = len(LOOP.findall(text))
+    if loops > MAX_LOOPS:
         raise ValueError("must have at most one of all, exists and exists_one")
+    if loops and "+" in text:
+        raise ValueError("must not have + beside all, exists or exists_one")
     compile_expression(text)
     return text
 
@@ -101,6 +104,9 @@ def compile_expression(text: str) -> Expression:
 
 def _where(text: str) -> str:
     """The compiler's errors with their places in one line."""
-    found = ERROR.findall(text)[:MAX_SHOWN_ERRORS]
-    places = [f"line {line}, column {column}: {detail}" if int(line) > 0 else detail for line, column, detail in found]
+    found = dict.fromkeys(ERROR.findall(text))
+    places = [
+        f"line {line}, column {column}: {detail}" if int(line) > 0 else detail
+        for line, column, detail in [*found][:MAX_SHOWN_ERRORS]
+    ]
     return "; ".join(places) or text.splitlines()[0]
