@@ -11,20 +11,13 @@ from functools import cache
 from typing import Any
 
 from agentauri.models import condition_config as configs
+from agentauri.models import stateful_config as stateful
 from agentauri.models import values
-from agentauri.models.condition import (
-    DEFAULT_FIELDS,
-    MAX_CONDITIONS,
-    MAX_COUNT,
-    MAX_RESPONSE,
-    RULES,
-    STATEFUL,
-    ConditionType,
-    GroupMode,
-    Rule,
-)
+from agentauri.models.condition import MAX_CONDITIONS, STATEFUL, ConditionType, GroupMode
+from agentauri.models.condition_rules import DEFAULT_FIELDS, MAX_COUNT, MAX_RESPONSE, RULES, Rule
 from agentauri.models.event import MAX_JSON_INTEGER
-from agentauri.models.fields import EVENT_TYPE_ALIASES, EVENT_TYPES, GROUP_FIELDS, Field, Kind, get_field
+from agentauri.models.expression import MAX_EXPRESSION
+from agentauri.models.fields import EVENT_TYPE_ALIASES, EVENT_TYPES, GROUP_FIELDS, NUMERIC, Field, Kind, get_field
 from agentauri.models.operators import MEMBERSHIP, PRESENCE, TEXTUAL, Operator, operators_of
 
 Schema = dict[str, Any]
@@ -79,9 +72,16 @@ KINDS: Mapping[Kind, Schema] = {
 SCALARS: Mapping[ConditionType, Schema] = {
     ConditionType.EVENT_TYPE_EQUALS: {"enum": [*EVENT_TYPES, *EVENT_TYPE_ALIASES]},
     ConditionType.RESPONSE_THRESHOLD: {"type": "number", "minimum": 0, "maximum": MAX_RESPONSE},
+    ConditionType.EXPRESSION: {
+        "type": "string", "minLength": 1, "maxLength": MAX_EXPRESSION,
+        "description": "CEL, the Common Expression Language, over the event's fields.",
+        "examples": ["score < 60 && tag1.startsWith('job-')"],
+    },
     ConditionType.EMA_THRESHOLD: NUMBER,
+    ConditionType.WINDOW_AGGREGATE: NUMBER,
+    ConditionType.CHANGE: NUMBER,
     ConditionType.RATE_LIMIT: {"type": "integer", "minimum": 0, "maximum": MAX_COUNT},
-}
+}  # fmt: skip
 """Of the types whose values are narrower than their field's."""
 
 GROUP_BY: Schema = {
@@ -93,12 +93,13 @@ GROUP_BY: Schema = {
     "default": configs.wire_group_by(configs.DEFAULT_GROUP_BY),
     "description": "What the state is kept by.",
 }  # fmt: skip
-SAMPLES: Schema = {"type": "integer", "minimum": 1, "maximum": configs.MAX_SAMPLES}
+SAMPLES: Schema = {"type": "integer", "minimum": 1, "maximum": stateful.MAX_SAMPLES}
 BOOLEAN: Schema = {"type": "boolean"}
+WINDOW: Schema = _form(configs.TIME_WINDOW) | {"description": "1s to 366d.", "examples": ["5m"]}
 CONFIGS: Mapping[Callable[..., Any], Schema] = {
     configs.parse_no_config: {"properties": {}},
     configs.parse_text_config: {"properties": {"ignore_case": BOOLEAN}},
-    configs.parse_ema_config: {
+    stateful.parse_ema_config: {
         "properties": {
             "window_size": SAMPLES,
             "alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
@@ -107,12 +108,29 @@ CONFIGS: Mapping[Callable[..., Any], Schema] = {
         },
         "anyOf": [{"required": ["window_size"]}, {"required": ["alpha"]}],
     },
-    configs.parse_rate_config: {
+    stateful.parse_rate_config: {
+        "properties": {"time_window": WINDOW, "reset_on_trigger": BOOLEAN, "group_by": GROUP_BY},
+        "required": ["time_window"],
+    },
+    stateful.parse_aggregate_config: {
         "properties": {
-            "time_window": _form(configs.TIME_WINDOW) | {"description": "1s to 366d.", "examples": ["5m"]},
-            "reset_on_trigger": BOOLEAN,
+            "function": {"enum": list(stateful.Function)},
+            "time_window": WINDOW,
+            "last_n": {"type": "integer", "minimum": 1, "maximum": stateful.MAX_LAST_N},
+            "min_samples": SAMPLES,
             "group_by": GROUP_BY,
         },
+        "required": ["function"],
+        "oneOf": [{"required": ["time_window"]}, {"required": ["last_n"]}],
+    },
+    stateful.parse_change_config: {
+        "properties": {
+            "mode": {"enum": list(stateful.ChangeMode), "default": stateful.ChangeMode.DELTA.value},
+            "group_by": GROUP_BY,
+        },
+    },
+    stateful.parse_absence_config: {
+        "properties": {"time_window": WINDOW, "group_by": GROUP_BY},
         "required": ["time_window"],
     },
 }
@@ -150,53 +168,78 @@ def _group(stateless: list[Schema]) -> Schema:
 
 def _plain(kind: ConditionType, rule: Rule) -> Schema:
     branches = [
-        _branch(names, operators, _value(kind, rule, field, operators))
+        _branch(names, operators, _value(kind, rule, field, operators), _functions(kind, field))
         for names, field in _groups(rule)
         for operators in _by_value(rule, field)
-        if operators
     ]
-    used = {one for branch in branches for one in branch["properties"]["operator"]["enum"]}
-    properties: Schema = {"operator": {"enum": [one.value for one in Operator if one in used]}, "value": {}}
-    required = ["operator"]
+    used = {one for branch in branches for one in branch["properties"].get("operator", {}).get("enum", ())}
+    properties: Schema = {"operator": {"enum": [one.value for one in Operator if one in used]} if used else {}}
+    properties["value"], required = {}, ["operator"] if used else []
     if rule.fields is not None:
         default = DEFAULT_FIELDS.get(kind) or (rule.fields[0] if len(rule.fields) == 1 else None)
         properties["field"] = {"enum": list(rule.fields)} | ({} if default is None else {"default": default})
-        required += ["field"] if default is None else []
+        required += ["field"] if default is None and not rule.optional_field else []
     config = CONFIGS[rule.config]
     required += ["config"] if "required" in config or "anyOf" in config else []
     return _object(kind, properties, required, config, anyOf=branches)
 
 
-def _branch(names: list[str], operators: list[Operator], value: Schema | None) -> Schema:
-    properties: Schema = {"operator": {"enum": [one.value for one in operators]}}
-    if names:
-        properties["field"] = {"enum": names}
-    if value is None:
-        return {"properties": properties}
-    return {"properties": {**properties, "value": value}, "required": ["value"]}
+def _branch(
+    names: list[str] | None, operators: list[Operator], value: Schema | None, functions: list[str] | None
+) -> Schema:
+    """What holds for some fields (None: for none) and some operators of a type; ``functions``: the ones it may have."""
+    properties: Schema = {"operator": {"enum": [one.value for one in operators]}} if operators else {}
+    if names != []:
+        properties["field"] = False if names is None else {"enum": names}
+    if functions is not None:
+        properties["config"] = {"properties": {"function": {"enum": functions}}}
+    required = ["field"] if functions is not None and names else []
+    if value is not None:
+        properties["value"], required = value, [*required, "value"]
+    return {"properties": properties} | ({"required": required} if required else {})
 
 
-def _groups(rule: Rule) -> Iterable[tuple[list[str], Field | None]]:
-    """The type's fields, those together whose values have one form; a type without fields is one group."""
+def _functions(kind: ConditionType, field: Field | None) -> list[str] | None:
+    """The functions that go with a field of a window; None where that is no question."""
+    if kind is not ConditionType.WINDOW_AGGREGATE:
+        return None
+    if field is None:
+        return [stateful.Function.COUNT.value]
+    fitting = stateful.Function if field.kind in NUMERIC else stateful.OF_ANY_FIELD
+    return [one.value for one in stateful.Function if one in fitting]
+
+
+def _groups(rule: Rule) -> Iterable[tuple[list[str] | None, Field | None]]:
+    """The type's fields, those together whose values have one form; a type without fields is one group.
+
+    Where the field may be left out, that is a group, too: None.
+    """
     if rule.fields is None:
         return [([], None)]
     groups: dict[str, tuple[list[str], Field]] = {}
     for name in rule.fields:
         field = get_field(name)
         groups.setdefault(AGENT if field.name == AGENT else field.kind, ([], field))[0].append(name)
-    return groups.values()
+    return [*groups.values(), *([(None, None)] if rule.optional_field else [])]
 
 
 def _by_value(rule: Rule, field: Field | None) -> Iterable[list[Operator]]:
     """The operators of such fields, those together whose values have one form."""
+    if rule.operators is not None and not rule.operators:
+        yield []
+        return
     allowed = rule.operators or (frozenset(Operator) if field is None else operators_of(field.kind))
     scalar = allowed - MEMBERSHIP - PRESENCE - TEXTUAL
     for part in (scalar, MEMBERSHIP, PRESENCE, PATTERNS, TEXTUAL - PATTERNS):
-        yield [one for one in Operator if one in allowed & part]
+        together = [one for one in Operator if one in allowed & part]
+        if together:
+            yield together
 
 
 def _value(kind: ConditionType, rule: Rule, field: Field | None, operators: list[Operator]) -> Schema | None:
     """The form of the value; None: it is ignored."""
+    if not operators:
+        return SCALARS.get(kind)
     scalar = SCALARS[kind] if rule.scalar is not None or field is None else _scalar_of(field)
     if operators[0] in MEMBERSHIP:
         return {"type": "array", "items": scalar, "minItems": 1, "maxItems": values.MAX_LIST}

@@ -98,6 +98,13 @@ class AggregateConfig(StatefulConfig):
     last_n: int | None = None
     min_samples: int | None = None
 
+    @property
+    def most(self) -> int:
+        """Samples that there can be: only count and sum go on beyond those that are kept one by one."""
+        if self.last_n is not None:
+            return self.last_n
+        return MAX_SAMPLES if self.function in (Function.COUNT, Function.SUM) else MAX_LAST_N
+
     def wire(self) -> dict[str, object]:
         """As JSON."""
         own = only_set(
@@ -178,7 +185,7 @@ def parse_aggregate_config(raw: Mapping[object, object], pointer: str, problems:
     if by_count and by_time:
         problems.add(f"{pointer}/last_n", "must not stand beside time_window; a window has one of them")
     text, seconds = (None, None) if by_count else _window(members, 'a length such as "1h", or last_n')
-    return AggregateConfig(
+    config = AggregateConfig(
         function=function or Function.COUNT,
         time_window=text,
         window_seconds=seconds,
@@ -186,6 +193,9 @@ def parse_aggregate_config(raw: Mapping[object, object], pointer: str, problems:
         min_samples=members.take("min_samples", _samples),
         group_by=members.take("group_by", parse_group_by),
     )
+    if (config.min_samples or 1) > config.most:
+        problems.add(f"{pointer}/min_samples", f"must be at most {config.most}, or it would never be reached")
+    return config
 
 
 def parse_change_config(raw: Mapping[object, object], pointer: str, problems: Problems) -> ChangeConfig:

@@ -75,11 +75,11 @@ async def assert_queue_is_the_reference(pool: Pool, triggers: list[TriggerDefini
     async with pool.acquire() as connection:
         rows = await log.read_rows(connection, 0, await log.head(connection), 1_000_000)
     for event in parse_rows(rows.text):
-        for trigger_id, _, _, cooled_down in reference.evaluate(event):
-            if not cooled_down:
-                fired[trigger_id] += 1
-                for action in by_id[trigger_id].actions:
-                    wanted.add(delivery_id(TriggerId(trigger_id), ActionId(action.id), EventId(event.id)))
+        for match in reference.evaluate(event):
+            if not match.silent:
+                fired[match.trigger] += 1
+                for action in by_id[match.trigger].actions:
+                    wanted.add(delivery_id(TriggerId(match.trigger), ActionId(action.id), EventId(event.id)))
     assert {row["id"] for row in await pool.fetch("SELECT id FROM deliveries")} == wanted
     counted = await pool.fetch("SELECT id, fired_count FROM triggers")
     assert {row["id"]: row["fired_count"] for row in counted} == {one.id: fired[one.id] for one in triggers}

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
+from agentauri.engine.narrow import CostClass
 from agentauri.models.action import CHECKS, MAX_ACTIONS, MAX_PRIORITY
 from agentauri.models.condition import MAX_CONDITIONS, ConditionType
 from agentauri.models.event import Registry
@@ -16,7 +17,7 @@ from agentauri.serve.triggers.configs import ANY_CONFIG
 
 MAX_SEARCH = 255
 READ_ONLY = (
-    "id", "organization_id", "created_by", "is_stateful", "disabled_reason", "fired_count", "last_fired_at",
+    "id", "organization_id", "created_by", "is_stateful", "cost_class", "disabled_reason", "fired_count", "last_fired_at",
     "error_count", "last_error", "circuit_breaker", "created_at", "updated_at",
 )  # fmt: skip
 """What answers carry and bodies may therefore carry too; it is ignored there."""
@@ -135,6 +136,7 @@ class Trigger(Schema):
     fire: Fire
     cooldown_seconds: int
     is_stateful: bool = Field(description="Whether a condition looks at earlier events.")
+    cost_class: CostClass = Field(description="How events find it, the cheapest first; scanned: each event tries it.")
     fired_count: int
     last_fired_at: datetime | None = Field(description="Block time of the last event that it fired on.")
     error_count: int = Field(description="Events in a row on which evaluating it failed.")

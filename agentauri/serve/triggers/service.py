@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from agentauri.accounts.roles import Principal
+from agentauri.engine.narrow import cost_class
 from agentauri.engine.shard import partition_of
 from agentauri.models.action import masked
+from agentauri.models.condition_parsing import load_conditions
 from agentauri.models.trigger import TriggerDefinition, TriggerFields, validate_trigger
 from agentauri.serve.context import Context
 from agentauri.serve.plan_limits import check_limits
@@ -156,6 +158,7 @@ def public(stored: Trigger) -> dict[str, Any]:
         **{name: getattr(stored, name) for name in FIELDS},
         "disabled_reason": stored.disabled_reason,
         "is_stateful": stored.is_stateful,
+        "cost_class": cost_class(load_conditions(stored.conditions)),
         "fired_count": stored.fired_count,
         "last_fired_at": stored.last_fired_at,
         "error_count": stored.error_count,

@@ -98,7 +98,7 @@ def test_beyond_a_thousand_entries_a_window_goes_on_as_the_plain_rules_say(funct
 
 
 def test_sum_in_buckets_is_exact_and_bounded() -> None:
-    window, length = TimedEntries(), 25_600
+    window, length, count = TimedEntries(), 25_600, 0
     for time in range(0, 3 * length, 10):
         count = window.add(time, 1, length, Function.SUM)
         total = window.tally(Function.SUM).result(count)

@@ -231,6 +231,8 @@ def aggregate(field: object = "score", **config: object) -> dict[str, object]:
         (aggregate(function="sum"), ["config/time_window"]),
         (aggregate(function="sum", last_n=5, time_window="1h"), ["config/last_n"]),
         (aggregate(function="sum", last_n=1001), ["config/last_n"]),
+        (aggregate(function="sum", last_n=5, min_samples=6), ["config/min_samples"]),
+        (aggregate(function="avg", time_window="1h", min_samples=1001), ["config/min_samples"]),
         (aggregate("tag1", function="sum", last_n=5), ["field"]),
         (aggregate(None, function="distinct", last_n=5), ["field"]),
         (aggregate("nonsense", function="count", last_n=5), ["field"]),
