@@ -17,8 +17,8 @@ from agentauri.serve.triggers.configs import ANY_CONFIG
 
 MAX_SEARCH = 255
 READ_ONLY = (
-    "id", "organization_id", "created_by", "is_stateful", "cost_class", "disabled_reason", "fired_count", "last_fired_at",
-    "error_count", "last_error", "circuit_breaker", "created_at", "updated_at",
+    "id", "organization_id", "created_by", "is_stateful", "cost_class", "disabled_reason", "fired_count",
+    "last_fired_at", "error_count", "last_error", "circuit_breaker", "created_at", "updated_at",
 )  # fmt: skip
 """What answers carry and bodies may therefore carry too; it is ignored there."""
 

@@ -58,6 +58,7 @@ async def test_other_conditions_keep_their_ids_and_the_trigger_learns_what_it_is
     trigger = (await user.call("GET", f"/triggers/{made['id']}")).json()["data"]
     assert trigger["conditions"] == [*made["conditions"], added]
     assert trigger["is_stateful"] is True
+    assert trigger["cost_class"] in ("indexed", "prefix", "threshold", "scanned")
     assert added["id"] != made["conditions"][0]["id"]
 
 

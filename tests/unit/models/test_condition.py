@@ -1,6 +1,9 @@
 """Conditions: what is accepted, what is refused and where, and that the stored form is exact."""
 
+import json
+import re
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 import orjson
@@ -377,3 +380,15 @@ def test_any_json_is_either_refused_with_places_or_stored_exactly(raw: list[obje
     if not refused:
         stored = orjson.loads(orjson.dumps([condition.wire() for condition in conditions]))
         assert parse_conditions(stored) == load_conditions(stored) == conditions
+
+
+def test_every_example_for_users_is_taken() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "conditions.md").read_text()
+    decoder, count = json.JSONDecoder(), 0
+    for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL):
+        rest = block.strip()
+        while rest:
+            condition, end = decoder.raw_decode(rest)
+            parse_conditions([condition])
+            rest, count = rest[end:].strip(), count + 1
+    assert count >= 9
