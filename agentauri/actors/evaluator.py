@@ -39,6 +39,8 @@ log = logs.get("evaluator")
 POOL_SIZE = 3
 FLUSH_SECONDS = 0.1
 """How long the database may lag behind in progress that nothing else is written with."""
+MOST_SCANNED = 20
+"""Organizations of which the status says how many triggers are scanned, those with the most."""
 RETRY_FIRST_SECONDS = 0.05
 RETRY_MOST_SECONDS = 2.0
 COLLECT_AFTER = (50_000, 20, 100)
@@ -161,6 +163,7 @@ class Evaluator:
             "epoch": self._epoch,
             "clocks": dict(self._clocks),
             "triggers": self._engine.trigger_count,
+            "scanned": {str(one): count for one, count in self._engine.scanned().most_common(MOST_SCANNED)},
         }
 
     def _lowest(self) -> int:

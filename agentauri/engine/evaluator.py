@@ -15,7 +15,7 @@ from uuid import UUID
 from agentauri.engine.compile import compile_test
 from agentauri.engine.dues import Dues
 from agentauri.engine.index import TriggerIndex
-from agentauri.engine.narrow import find_place
+from agentauri.engine.narrow import CostClass, cost_class, find_place
 from agentauri.engine.plan import Firing, Memory, Plan, SlotNames, cool_down, is_watch, slot_names
 from agentauri.engine.state import Changes, Slot
 from agentauri.engine.watch import Watch
@@ -48,6 +48,8 @@ class PartitionEvaluator:
         self._changes: dict[int, Changes] = {}
         self._failures: dict[UUID, EvaluationFailure] = {}
         self._errors: Counter[UUID] = Counter()
+        self._scanned: dict[UUID, UUID] = {}
+        """Triggers that every event of their chain and registry has to try, with their organizations."""
         self._dues = Dues()
         self._first_dues = self._dues.first
 
@@ -55,6 +57,10 @@ class PartitionEvaluator:
     def trigger_count(self) -> int:
         """How many triggers are evaluated."""
         return len(self._plans)
+
+    def scanned(self) -> Counter[UUID]:
+        """By organization, how many of its triggers nothing narrows: what it costs everybody."""
+        return Counter(self._scanned.values())
 
     # -- versions -------------------------------------------------------------------------------------------------
 
@@ -94,6 +100,8 @@ class PartitionEvaluator:
         plan = Plan(definition, partition, place, compile_test(tests, partial(self._count_error, trigger_id)), memory)
         self._plans[trigger_id] = plan
         self._index.add(plan)
+        if not place.is_narrow and cost_class(definition.conditions) is CostClass.SCANNED:
+            self._scanned[trigger_id] = definition.organization_id
         if memory is not None:
             self._remembering.setdefault(partition, {})[trigger_id] = plan
 
@@ -111,6 +119,7 @@ class PartitionEvaluator:
     def _take_out(self, trigger_id: UUID) -> Plan | None:
         plan = self._plans.pop(trigger_id, None)
         if plan is not None:
+            self._scanned.pop(trigger_id, None)
             self._index.remove(plan)
             self._remembering.get(plan.partition, {}).pop(trigger_id, None)
         return plan

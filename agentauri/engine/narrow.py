@@ -23,6 +23,9 @@ from agentauri.models.values import Number, Scalar, comparable
 BOUND_FIELDS = ("chain_id", "registry", "event_type", "agent_id")
 """In the order in which they make a key."""
 
+FIRST_NARROW = 1 << BOUND_FIELDS.index("event_type")
+"""The least shape that only conditions can make."""
+
 LOOSENED_FIRST = (2, 1, 0)
 """Places in BOUND_FIELDS that are given up, in turn, when values multiply: the agent narrows most."""
 
@@ -68,6 +71,11 @@ class Place(NamedTuple):
     equalities: tuple[Equality, ...]
     beginning: Beginning | None
     bounds: Bounds | None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether a condition narrows it; one that the trigger's own chain or registry repeats may be missed."""
+        return self.shape >= FIRST_NARROW or bool(self.equalities or self.beginning or self.bounds)
 
 
 class CostClass(StrEnum):

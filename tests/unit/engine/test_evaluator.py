@@ -290,6 +290,15 @@ def test_p14_partitions_that_are_ahead_are_skipped() -> None:
     assert engine.dump_partition(3) == {}
 
 
+def test_triggers_that_nothing_narrows_are_counted_by_organization() -> None:
+    engine = evaluator(definition(rate()), definition(agent(), number=2), definition(below(5), number=3))
+    apply(engine, definition(number=4))
+    assert engine.scanned() == {UUID(int=0): 2}
+    engine.apply_version(UUID(int=4), PARTITION, None)
+    engine.apply_version(UUID(int=1), PARTITION, definition(agent(), rate()).to_json())
+    assert engine.scanned() == {}
+
+
 def test_dropped_partition_leaves_nothing() -> None:
     engine = evaluator(definition(rate(">", 0)))
     engine.evaluate(event())
