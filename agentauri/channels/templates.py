@@ -45,6 +45,14 @@ def render_json(template: JsonTemplate, values: Values, max_bytes: int = MAX_RES
     return _Render(values, max_bytes).json(template)
 
 
+def evaluate(placeholder: Placeholder, values: Values) -> Any:
+    """What a placeholder stands for, through its filters; None where this delivery carries nothing."""
+    value = look_up(placeholder.path, values)
+    for one in placeholder.filters:
+        value = apply_filter(one, value)
+    return value
+
+
 class _Render:
     """One rendering: the values, and how many bytes it may still become."""
 
@@ -56,7 +64,7 @@ class _Render:
         parts: list[str] = []
         for part in template.parts:
             if isinstance(part, Placeholder):
-                part = escape(self._bounded(to_text(self.value(part))))
+                part = escape(self._bounded(to_text(evaluate(part, self._values))))
             parts.append(self._spend(part))
         return "".join(parts)
 
@@ -66,7 +74,7 @@ class _Render:
                 whole = template.whole
                 if whole is None:
                     return self.text(template, plain)
-                value: JsonValue = self.value(whole)
+                value: JsonValue = evaluate(whole, self._values)
                 self._spend(to_text(value))
                 return value
             case dict():
@@ -75,12 +83,6 @@ class _Render:
                 return [self.json(item) for item in template]
             case _:
                 return template
-
-    def value(self, placeholder: Placeholder) -> Any:
-        value = look_up(placeholder.path, self._values)
-        for one in placeholder.filters:
-            value = apply_filter(one, value)
-        return value
 
     def _bounded(self, text: str) -> str:
         """``text``, unless it is too large already before it is escaped."""

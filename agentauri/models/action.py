@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from agentauri.errors import InvalidRequest
-from agentauri.models import mcp_action, rest_action
+from agentauri.models import mcp_action, rest_action, telegram_action
 from agentauri.models.problems import Problems, step
 
 
@@ -28,10 +28,12 @@ class ActionType(StrEnum):
 Check = Callable[[dict[str, Any], str, Problems], dict[str, Any]]
 CHECKS: Final[Mapping[ActionType, Check]] = {
     ActionType.REST: rest_action.check_rest,
+    ActionType.TELEGRAM: telegram_action.check_telegram,
     ActionType.MCP: mcp_action.check_mcp,
 }
 CONFIG_KEYS: Final[Mapping[ActionType, tuple[str, ...]]] = {
     ActionType.REST: rest_action.KEYS,
+    ActionType.TELEGRAM: telegram_action.KEYS,
     ActionType.MCP: mcp_action.KEYS,
 }
 SHARED_KEYS = ("retry", "rate_limit_per_second", "notify_retraction")
@@ -111,14 +113,9 @@ def _refuse_unknown(raw: dict[Any, Any], known: tuple[str, ...], pointer: str, p
 
 
 def _parse_type(raw: object, at: str, problems: Problems) -> ActionType | None:
-    available = ", ".join(CHECKS)
     kind = {one.value: one for one in ActionType}.get(raw) if isinstance(raw, str) else None
     if kind is None:
-        problems.add(at, f"the action type must be one of: {available}.")
-        return None
-    if kind not in CHECKS:
-        problems.add(at, f"actions of type {kind} are not available in this version; available: {available}.")
-        return None
+        problems.add(at, f"the action type must be one of: {', '.join(CHECKS)}.")
     return kind
 
 
@@ -178,25 +175,25 @@ def destination_of(organization_id: UUID, action_type: ActionType, config: dict[
     match action_type:
         case ActionType.REST:
             return f"{organization_id} {rest_action.rest_place(config)}"
+        case ActionType.TELEGRAM:
+            return f"{organization_id} {telegram_action.bot_lane(config)} {telegram_action.chat_of(config)}"
         case ActionType.MCP:
             return f"{organization_id} {mcp_action.mcp_place(config) or mcp_action.PER_AGENT}"
-        case ActionType.TELEGRAM:
-            raise InvalidRequest(f"actions of type {action_type} are not available in this version.")
 
 
 def lane_of(action_type: ActionType, config: dict[str, Any]) -> str:
-    """What one deliverer at a time looks after (protocol P22): a host, or an agent's server, whoever calls it."""
+    """What one deliverer at a time looks after (protocol P22): a host or an agent's server, whoever calls it, or a bot."""
     match action_type:
         case ActionType.REST:
             return f"host:{rest_action.rest_place(config).host}"
+        case ActionType.TELEGRAM:
+            return telegram_action.bot_lane(config)
         case ActionType.MCP:
             place = mcp_action.mcp_place(config)
             return f"host:{place.host}" if place else mcp_action.PER_AGENT
-        case ActionType.TELEGRAM:
-            raise InvalidRequest(f"actions of type {action_type} are not available in this version.")
 
 
-SECRET_KEYS = ("auth_token",)
+SECRET_KEYS = ("auth_token", "bot_token")
 """Members of a configuration that are secrets themselves."""
 
 

@@ -1,0 +1,1 @@
+"""Telegram: messages that survive their parse mode, and the channel that sends them."""
