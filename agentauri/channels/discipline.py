@@ -2,7 +2,8 @@
 
 Guarantees, whatever receivers do: at most ``slots`` deliveries under way, eight of a destination, a quarter of the
 slots on a host, half of them with one organization while others wait (protocol P22). A destination starts with two
-at once and earns more by answering, so one that hangs holds few slots. Pure: time comes in as an argument, in
+at once and earns more by answering, so one that hangs holds few slots. Bots and chats keep to what Telegram allows
+(``windows.py``). Pure: time comes in as an argument, in
 seconds of a steady clock. What is planned is reserved until ``taken`` says what was really there.
 """
 
@@ -18,6 +19,7 @@ from uuid import UUID
 from agentauri.channels.breaker import Breaker
 from agentauri.channels.bucket import TokenBucket
 from agentauri.channels.turns import START_COST_SECONDS, Turns
+from agentauri.channels.windows import Pace, Window, lane_pace, paces_of
 from agentauri.models.delivery import Destination
 
 MAX_IN_FLIGHT = 8
@@ -29,6 +31,8 @@ LONE_ORGANIZATION_SHARE = 0.75
 """An organization that is alone leaves room for the first deliveries of whoever comes next."""
 WOKEN_PER_FINISH = 2
 FORGET_AFTER_SECONDS = 1200.0
+LANE_BEAT_SECONDS = 0.02
+"""Between two looks at a lane whose pace lets through fewer than wait there."""
 
 
 class State(Enum):
@@ -43,7 +47,7 @@ class State(Enum):
     FULL = auto()
     """For one of its own deliveries to end."""
     HOST_FULL = auto()
-    """For a delivery on its host to end."""
+    """For a delivery on its host to end, or for its lane's pace."""
     CLAIMING = auto()
     """For its claim."""
 
@@ -63,6 +67,7 @@ class _Spot:
     permits: int = UNPROVEN_STARTS
     lost: bool = False
     bucket: TokenBucket | None = None
+    windows: tuple[Window, ...] = ()
     breaker: Breaker = field(default_factory=Breaker)
 
 
@@ -70,6 +75,17 @@ class _Spot:
 class _Lane:
     in_flight: int = 0
     waiting: deque[_Spot] = field(default_factory=deque)
+    window: Window | None = None
+    paused_until: float = 0.0
+    wake_at: float = inf
+
+    def opens_at(self) -> float:
+        """When its pace allows a start; a time in the past means now."""
+        return max(self.paused_until, self.window.ready_at() if self.window else 0.0)
+
+    def available(self, now: float) -> int:
+        """How many of its deliveries its pace lets start."""
+        return self.window.available(now) if self.window else MAX_IN_FLIGHT
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +105,8 @@ class Discipline:
         self._lanes: dict[str, _Lane] = {}
         self._organizations: dict[UUID, _Organization] = {}
         self._turns = Turns()
-        self._timers: list[tuple[float, int, _Spot]] = []
+        self._windows: dict[str, Window] = {}
+        self._timers: list[tuple[float, int, _Spot | _Lane]] = []
         self._numbers = itertools.count()
 
     # -- what is known from outside ---------------------------------------------------------------------------------
@@ -99,7 +116,10 @@ class Discipline:
         spot = self._spots.get(destination)
         if spot is None:
             spot = self._spots[destination] = _Spot(destination, organization, now)
-            self._lanes.setdefault(destination.lane, _Lane())
+            spot.windows = tuple(self._window(pace) for pace in paces_of(destination))
+            if destination.lane not in self._lanes:
+                pace = lane_pace(destination.lane)
+                self._lanes[destination.lane] = _Lane(window=self._window(pace) if pace else None)
             self._organizations.setdefault(organization, _Organization())
         spot.lost = False
         spot.used_at = now
@@ -108,6 +128,10 @@ class Discipline:
             spot.due_at = at
             if spot.state in (State.IDLE, State.TIMED):
                 self._sort_in(spot, now)
+
+    def _window(self, pace: Pace) -> Window:
+        """The window that everything of this pace's name shares."""
+        return self._windows.setdefault(pace.name, Window(pace.most, pace.seconds))
 
     def limit(self, destination: Destination, rate: float | None, now: float) -> None:
         """Set the destination's rate (None: no limit)."""
@@ -121,6 +145,11 @@ class Discipline:
         """The receiver asked to be left alone until then."""
         spot = self._spots[destination]
         spot.paused_until = max(spot.paused_until, until)
+
+    def pause_lane(self, lane: str, until: float) -> None:
+        """The server asked for the whole lane to be left alone until then."""
+        found = self._lanes[lane]
+        found.paused_until = max(found.paused_until, until)
 
     def drop_lanes(self, lanes: Set[str]) -> None:
         """The lanes are somebody else's now: nothing more is planned in them; what is under way still counts."""
@@ -152,9 +181,11 @@ class Discipline:
     def plan(self, now: float) -> list[tuple[Destination, int]]:
         """What to claim now: destinations with how many each. All of it is reserved until ``taken``."""
         while self._timers and self._timers[0][0] <= now:
-            at, _, spot = heapq.heappop(self._timers)
-            if spot.state is State.TIMED and spot.wake_at == at:
-                self._sort_in(spot, now)
+            at, _, waiting = heapq.heappop(self._timers)
+            if isinstance(waiting, _Lane):
+                self._wake_lane(waiting, now)
+            elif waiting.state is State.TIMED and waiting.wake_at == at:
+                self._sort_in(waiting, now)
         planned: dict[Destination, _Spot] = {}
         while self._free > 0:
             organization = self._turns.choose(self._may)
@@ -194,10 +225,11 @@ class Discipline:
         if self._opens_at(spot) > now:
             return 0
         lane = self._lanes[spot.destination.lane]
-        if lane.in_flight >= self._host_slots:
+        if lane.in_flight >= self._host_slots or lane.opens_at() > now:
             spot.state = State.HOST_FULL
             if not spot.planned:
                 lane.waiting.append(spot)
+                self._time_lane(lane, now)
             return 0
         room = min(MAX_IN_FLIGHT - spot.in_flight, spot.permits)
         if room <= 0 or (spot.breaker.is_open and spot.in_flight > 0):
@@ -207,8 +239,22 @@ class Discipline:
             room = 1
         if spot.bucket is not None:
             room = min(room, spot.bucket.available(now))
+        paced = min([lane.available(now), *(window.available(now) for window in spot.windows)])
         of_others = min(self._host_slots - lane.in_flight, self._room_of(spot.organization), self._free)
-        return min(room, STARTS_PER_TURN, of_others)
+        return min(room, STARTS_PER_TURN, of_others, paced)
+
+    def _time_lane(self, lane: _Lane, now: float) -> None:
+        """See to it that those who wait for a lane's pace are woken."""
+        if lane.wake_at == inf and lane.waiting and (lane.window is not None or lane.paused_until > now):
+            lane.wake_at = max(lane.opens_at(), now + LANE_BEAT_SECONDS)
+            heapq.heappush(self._timers, (lane.wake_at, next(self._numbers), lane))
+
+    def _wake_lane(self, lane: _Lane, now: float) -> None:
+        """Let as many try again as the lane's pace allows."""
+        lane.wake_at = inf
+        if lane.opens_at() <= now:
+            self._wake(lane, lane.available(now), now)
+        self._time_lane(lane, now)
 
     def _opens_at(self, spot: _Spot) -> float:
         """When a start is allowed by due time, pause, breaker and rate; infinity while a probe is under way."""
@@ -216,7 +262,8 @@ class Discipline:
         if breaker is None or spot.lost:
             return inf
         bucket = spot.bucket.ready_at() if spot.bucket else 0.0
-        return max(0.0 if spot.planned else spot.due_at, spot.paused_until, breaker, bucket)
+        paced = max([window.ready_at() for window in spot.windows], default=0.0)
+        return max(0.0 if spot.planned else spot.due_at, spot.paused_until, breaker, bucket, paced)
 
     def _reserve(self, spot: _Spot, count: int) -> None:
         """Count ``count`` starts (negative: take them back) everywhere."""
@@ -225,7 +272,10 @@ class Discipline:
         spot.permits -= count
         if spot.bucket is not None:
             spot.bucket.take(count)
-        self._lanes[spot.destination.lane].in_flight += count
+        lane = self._lanes[spot.destination.lane]
+        for window in (*spot.windows, *([lane.window] if lane.window else ())):
+            window.take(count)
+        lane.in_flight += count
         self._organizations[spot.organization].in_flight += count
         self._free -= count
         self._turns.charge(spot.organization, count * START_COST_SECONDS)
@@ -291,7 +341,12 @@ class Discipline:
     def _wake_host(self, spot: _Spot, now: float) -> None:
         """Let some that waited for room on a host try again; all of them when nothing is under way there."""
         lane = self._lanes[spot.destination.lane]
-        count = WOKEN_PER_FINISH if lane.in_flight else len(lane.waiting)
+        if lane.opens_at() <= now:
+            self._wake(lane, WOKEN_PER_FINISH if lane.in_flight else len(lane.waiting), now)
+        else:
+            self._time_lane(lane, now)
+
+    def _wake(self, lane: _Lane, count: int, now: float) -> None:
         for _ in range(min(count, len(lane.waiting))):
             woken = lane.waiting.popleft()
             if woken.state is State.HOST_FULL:
@@ -307,7 +362,9 @@ class Discipline:
                 del self._spots[destination]
         lanes = {spot.destination.lane for spot in self._spots.values()}
         organizations = {spot.organization for spot in self._spots.values()}
-        self._lanes = {lane: kept for lane, kept in self._lanes.items() if lane in lanes}
+        self._lanes = {lane: kept for lane, kept in self._lanes.items() if lane in lanes or kept.paused_until > now}
+        used = {pace.name for spot in self._spots for pace in paces_of(spot)} | lanes
+        self._windows = {name: window for name, window in self._windows.items() if name in used}
         for organization in self._organizations.keys() - organizations:
             del self._organizations[organization]
             self._turns.forget(organization)

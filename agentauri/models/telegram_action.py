@@ -31,7 +31,9 @@ MAX_CHAT_NUMBER = 2**63 - 1
 MAX_THREAD_ID = 2**31 - 1
 BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}")
 PARSE_MODES = {mode.lower(): mode for mode in ParseMode}
-DEPLOYMENT_BOT = "bot:deployment"
+BOT_LANE = "bot:"
+"""How the lanes of bots begin."""
+DEPLOYMENT_BOT = f"{BOT_LANE}deployment"
 """The lane of the bot that actions without a token of their own share."""
 HASH_LENGTH = 32
 
@@ -61,7 +63,7 @@ def bot_lane(config: dict[str, Any]) -> str:
     token = config.get("bot_token")
     if token is None:
         return DEPLOYMENT_BOT
-    return f"bot:{sha256(b'agentauri bot' + token.encode()).hexdigest()[:HASH_LENGTH]}"
+    return f"{BOT_LANE}{sha256(b'agentauri bot' + token.encode()).hexdigest()[:HASH_LENGTH]}"
 
 
 def chat_of(config: dict[str, Any]) -> str:

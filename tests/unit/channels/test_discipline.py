@@ -193,3 +193,68 @@ def test_sweep_forgets_what_is_idle() -> None:
     simulation.run(until=5)
     simulation.discipline.sweep(simulation.now + 10_000)
     assert simulation.discipline.status()["destinations"] == 0
+
+
+def bot_chats(count: int, *, rows: int, organization: UUID = ORGANIZATIONS[0]) -> list[Server]:
+    """Chats of one bot with messages for each."""
+    places = [Destination("bot:x", f"{organization} bot:x {chat}") for chat in range(1, count + 1)]
+    return [Server(place, organization, rows) for place in places]
+
+
+def starts_in(starts: list[float], seconds: float) -> int:
+    """The most starts within any stretch of so many seconds."""
+    return max(sum(start <= one < start + seconds for one in starts) for start in starts)
+
+
+def test_bot_with_many_chats_speaks_thirty_times_a_second_and_wastes_little() -> None:
+    simulation = Simulation(bot_chats(500, rows=1))
+    simulation.run(20.0)
+    starts = [at for at, _ in simulation.starts]
+    assert len(starts) == 500
+    assert starts_in(starts, 1.0) <= 30
+    assert starts[-1] < 500 / 30 * 1.1 + 1.2
+
+
+def test_chat_gets_one_message_a_second_and_a_group_twenty_a_minute() -> None:
+    (chat,) = bot_chats(1, rows=100)
+    group = Server(Destination("bot:x", "o bot:x -100"), ORGANIZATIONS[0], 100)
+    simulation = Simulation([chat, group])
+    simulation.run(130.0)
+    starts: dict[Destination, list[float]] = {server.destination: [] for server in (chat, group)}
+    for at, server in simulation.starts:
+        starts[server.destination].append(at)
+    assert starts_in(starts[chat.destination], 1.0) == 1
+    assert starts_in(starts[group.destination], 60.0) == 20
+    assert len(starts[chat.destination]) == 100
+    assert len(starts[group.destination]) == 49
+
+
+def test_two_organizations_share_the_pace_of_one_chat_and_neither_starves() -> None:
+    both = [bot_chats(1, rows=50, organization=one)[0] for one in ORGANIZATIONS[:2]]
+    simulation = Simulation(both)
+    simulation.run(40.0)
+    assert starts_in([at for at, _ in simulation.starts], 1.0) == 1
+    counts = Counter(server.organization for _, server in simulation.starts)
+    assert min(counts.values()) >= 15
+
+
+def test_paused_lane_starts_nothing_until_its_time_and_others_go_on() -> None:
+    servers = [*bot_chats(40, rows=3), Server(Destination("host:b", "b"), ORGANIZATIONS[1], 10)]
+    simulation = Simulation(servers)
+    simulation.run(0.5)
+    before = len([one for one in simulation.starts if one[1].destination.lane == "bot:x"])
+    simulation.discipline.pause_lane("bot:x", 10.0)
+    simulation.run(9.9)
+    assert len([one for one in simulation.starts if one[1].destination.lane == "bot:x"]) == before
+    assert simulation.done[servers[-1].destination] == 10
+    simulation.run(30.0)
+    assert sum(simulation.done.values()) == 130
+
+
+def test_claim_that_found_nothing_gives_the_pace_back() -> None:
+    discipline = Discipline(8)
+    (chat,) = bot_chats(1, rows=0)
+    discipline.due(chat.destination, chat.organization, 0.0, None, 0.0)
+    assert discipline.plan(0.0) == [(chat.destination, 1)]
+    discipline.taken(chat.destination, 0, more=True, now=0.0)
+    assert discipline.plan(0.01) == [(chat.destination, 1)]
