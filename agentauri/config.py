@@ -145,12 +145,12 @@ class Retention(Section):
 
 
 class Telegram(Section):
-    """Telegram's Bot API; read, but no channel of this version sends there yet."""
+    """Telegram's Bot API."""
 
-    api_base: str = "https://api.telegram.org"
-    """Address of the Bot API."""
+    api_base: HttpUrl = "https://api.telegram.org"
+    """Address of the Bot API: Telegram's, or of a server of your own."""
     bot_token: SecretStr = SecretStr("")
-    """The deployment's bot."""
+    """The bot of actions without a token of their own; empty: their messages fail, and say so."""
 
 
 class Smtp(Section):

@@ -61,6 +61,8 @@ class DelivererSettings:
     allowed_networks: tuple[str, ...] = ()
     ipfs_gateways: tuple[str, ...] = ()
     identity_registries: tuple[IdentityRegistry, ...] = ()
+    telegram_api: str = "https://api.telegram.org"
+    telegram_token: str = field(default="", repr=False)
     slots: int = 256
     lane_lease_seconds: float = 6.0
     beat_seconds: float = 2.0
@@ -108,7 +110,13 @@ class Deliverer:
             Held(lambda: database.connect(self._settings.database_url, name=f"{self._name} agents")),
             self._settings.identity_registries,
         )
-        outside = Outside(self._policy, self._agents.uri_of, self._settings.ipfs_gateways)
+        outside = Outside(
+            self._policy,
+            self._agents.uri_of,
+            self._settings.ipfs_gateways,
+            self._settings.telegram_api,
+            self._settings.telegram_token,
+        )
         self._channels = dict(open_channels(outside))
         loops = {"recorder": self._recorder.run, "lanes": self._keeper.run, "plan": self._plan, "care": self._care}
         self._eternal = [tasks.spawn(work(), name=f"{self._name} {name}", eternal=True) for name, work in loops.items()]
@@ -255,7 +263,9 @@ class Deliverer:
         if attempt is None:
             log.warning("attempt_too_late", delivery=str(claimed.id), remedy="it comes again when its lease ends")
             return
-        if attempt.http_status == TOO_MANY_REQUESTS and attempt.retry_after and not attempt.aside:
+        if attempt.pauses_lane and attempt.retry_after:
+            self._discipline.pause_lane(claimed.destination.lane, now + attempt.retry_after)
+        elif attempt.http_status == TOO_MANY_REQUESTS and attempt.retry_after and not attempt.aside:
             self._discipline.pause(claimed.destination, now + min(attempt.retry_after, MAX_PAUSE_SECONDS))
         self._counts[attempt.outcome] += 1
         self._recorder.put(_result(claimed, attempt))

@@ -121,6 +121,8 @@ class Supervisor:
             allowed_networks=self._settings.allowed_networks(),
             ipfs_gateways=self._settings.outbound.ipfs_gateways,
             identity_registries=tuple(_identity_registries(self._settings.chains)),
+            telegram_api=self._settings.telegram.api_base,
+            telegram_token=self._settings.telegram.bot_token.get_secret_value(),
         )
         return Wanted(Deliverer, name, (name, settings))
 

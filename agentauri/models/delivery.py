@@ -105,6 +105,8 @@ class Attempt:
     the same. ``retry_after`` is what the receiver asked for, in seconds. ``request`` holds no secrets.
     ``judged`` is what the channel knows better than the status tells; None: the outcome decides. ``aside``: what
     failed is not the receiver but something that was needed for it, so nothing is held against the receiver.
+    ``gone_because``: why a receiver that is gone is, as a sentence for the action's owner. ``pauses_lane``: the wait
+    that was asked for holds for the whole lane. ``chat_moved_to``: the chat has another number from now on.
     """
 
     outcome: Outcome
@@ -118,6 +120,9 @@ class Attempt:
     sent: bool = False
     judged: "Judgement | None" = None
     aside: bool = False
+    gone_because: str | None = None
+    pauses_lane: bool = False
+    chat_moved_to: int | None = None
 
 
 class Judgement(StrEnum):

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
+from agentauri.models.action import destination_of
 from agentauri.models.delivery import DeliveryStatus, Judgement, Outcome, Result
 from agentauri.models.ids import DeliveryId, retraction_notice_id
 from agentauri.store.database import Connection
@@ -60,8 +61,18 @@ TOLD_SQL = """
     WHERE d.id = ANY($1::uuid[]) AND (a.config ->> 'notify_retraction')::boolean ORDER BY d.id"""
 
 DISABLE_SQL = """
-    UPDATE trigger_actions SET enabled = false, disabled_by = 'system', disabled_reason = $2, updated_at = now()
-    WHERE id = ANY($1::uuid[]) AND enabled RETURNING id"""
+    UPDATE trigger_actions AS a SET enabled = false, disabled_by = 'system', disabled_reason = g.reason,
+        updated_at = now()
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS g (id, version, reason)
+    WHERE a.id = g.id AND a.updated_at = g.version AND a.enabled"""
+"""An action that was changed meanwhile is another one, and may well be taken."""
+
+MOVED_SQL = """
+    UPDATE trigger_actions AS a SET config = a.config || jsonb_build_object('chat_id', m.chat_id),
+        destination = m.destination, updated_at = now()
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::text[]) AS m (id, version, chat_id, destination)
+    WHERE a.id = m.id AND a.updated_at = m.version"""
+"""What waits for the old chat follows when it is claimed (protocol P23)."""
 
 REFUSED = asyncpg.DataError
 """What ``record`` raises when a value does not fit its column."""
@@ -88,10 +99,31 @@ async def record(connection: Connection, results: Sequence[Result]) -> Recorded:
     rows = await connection.fetch(RECORD_SQL, *columns, min(started), max(started))
     told = [row["id"] for row in rows if row["is_told"]]
     lanes = await insert_notices(connection, told)
-    gone = [result.claimed.action_id for result in ordered if result.judgement is Judgement.GONE]
-    if gone:
-        await connection.execute(DISABLE_SQL, gone, GONE_REASON)
+    await _follow_moved(connection, ordered)
+    await _disable_gone(connection, ordered)
     return Recorded({row["id"]: DeliveryStatus(row["status"]) for row in rows}, lanes)
+
+
+async def _disable_gone(connection: Connection, results: Sequence[Result]) -> None:
+    """Disable actions whose receivers want no more, each with its reason."""
+    gone = {one.claimed.action_id: one for one in results if one.judgement is Judgement.GONE}
+    if gone:
+        versions = [one.claimed.version for one in gone.values()]
+        reasons = [one.attempt.gone_because or GONE_REASON for one in gone.values()]
+        await connection.execute(DISABLE_SQL, list(gone), versions, reasons)
+
+
+async def _follow_moved(connection: Connection, results: Sequence[Result]) -> None:
+    """Write the new numbers of chats into their actions."""
+    moved = {one.claimed.action_id: one for one in results if one.attempt.chat_moved_to is not None}
+    if moved:
+        chats = [one.attempt.chat_moved_to for one in moved.values()]
+        places = [
+            destination_of(one.claimed.organization_id, one.claimed.channel, {**one.claimed.config, "chat_id": chat})
+            for one, chat in zip(moved.values(), chats, strict=True)
+        ]
+        versions = [one.claimed.version for one in moved.values()]
+        await connection.execute(MOVED_SQL, list(moved), versions, chats, places)
 
 
 def _columns(result: Result) -> tuple[Any, ...]:

@@ -72,6 +72,7 @@ class MarkdownV2:
         char = self.source[self.at]
         if char == "\\" and self.at + 1 < len(self.source) and 1 <= ord(self.source[self.at + 1]) <= 126:
             self.show(self.source[self.at + 1])
+            self.line_start = False
             self.at += 2
         elif char == "\n":
             self.newline()
@@ -163,6 +164,7 @@ class MarkdownV2:
         if not self.sees("```"):
             self.at += 1
             self.show(self.raw("`"))
+            self.line_start = False
             self.add("code", offset)
             return
         self.at += 3
@@ -172,6 +174,7 @@ class MarkdownV2:
         if self.sees("\n"):
             self.at += 1
         self.show(self.raw("```"))
+        self.line_start = False
         self.add("pre", offset, language[0] if language else "")
 
     def link(self) -> None:

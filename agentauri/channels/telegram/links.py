@@ -13,7 +13,9 @@ from agentauri.channels.templates import url_part
 from agentauri.models.place import MAX_URL_LENGTH
 from agentauri.models.template import Placeholder
 
-ADDRESS = re.compile(r"(?:https?|tg|ton)://\S+|mailto:\S+|[^\s/:?#@.]+(?:\.[^\s/:?#@.]+)*\.[a-z]{2,}(?:[/:?#]\S*)?", re.I)
+ADDRESS = re.compile(
+    r"(?:https?|tg|ton)://\S+|mailto:\S+|[^\s/:?#@.]+(?:\.[^\s/:?#@.]+)*\.[a-z]{2,}(?:[/:?#]\S*)?", re.I
+)
 WEB = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 LIVE = re.compile(r"tg://(?:emoji\?id=\d{1,20}|time\?unix=\d{1,12}(?:&format=(?:r|w?[dD]?[tT]?))?)")
 URL_SAFE = "%/:?#[]@!$&'()*+,;=~"

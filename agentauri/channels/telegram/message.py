@@ -13,7 +13,6 @@ from agentauri.channels.telegram.markup import (
     ADDRESSED,
     MAX_UNITS,
     Entity,
-    Kind,
     Leaf,
     Node,
     Shown,
@@ -122,6 +121,3 @@ class _Filling:
 
     def _value(self, placeholder: Placeholder) -> str:
         return clean(to_text(evaluate(placeholder, self._values)))
-
-
-__all__ = ["Kind", "Message", "MessageTemplate", "read_template"]

@@ -47,6 +47,39 @@ REST: Final[Schema] = {
     },
 }
 
+TELEGRAM: Final[Schema] = {
+    "title": "TelegramConfig",
+    "type": "object",
+    "required": ["chat_id", "message_template"],
+    "additionalProperties": False,
+    "properties": {
+        "chat_id": {
+            "type": ["integer", "string"],
+            "maxLength": 33,
+            "examples": [-1001234567890, "@channel"],
+            "description": "The chat's number, also as text, or the name of a public channel or group.",
+        },
+        "message_template": {
+            "type": "string",
+            "maxLength": 16384,
+            "examples": ["Agent #{{agent_id}} got {{score}}."],
+            "description": (
+                "Text with `{{templates}}`, whose values are escaped for the parse mode, and in which what is no "
+                "whole entity is shown as it is written. Longer messages than Telegram takes are cut."
+            ),
+        },
+        "parse_mode": {"type": ["string", "null"], "enum": ["MarkdownV2", "HTML", "none", None], "default": "none"},
+        "bot_token": {
+            "type": ["string", "null"],
+            "maxLength": 149,
+            "description": "Of a bot of your own; encrypted, and comes back masked. Without it the deployment's bot.",
+        },
+        "disable_notification": {"type": ["boolean", "null"], "default": False},
+        "message_thread_id": {"type": ["integer", "null"], "minimum": 1, "maximum": 2147483647},
+        **SHARED,
+    },
+}
+
 ARGUMENTS: Final[Schema] = {
     "description": "An object with `{{templates}}`, or the same as text; without it the standard envelope.",
     "type": ["object", "string", "null"],
@@ -88,6 +121,10 @@ MCP: Final[Schema] = {
     },
 }
 
-ACTION_CONFIGS: Final[dict[ActionType, Schema]] = {ActionType.REST: REST, ActionType.MCP: MCP}
+ACTION_CONFIGS: Final[dict[ActionType, Schema]] = {
+    ActionType.REST: REST,
+    ActionType.TELEGRAM: TELEGRAM,
+    ActionType.MCP: MCP,
+}
 """The configuration of each action type."""
 ANY_CONFIG: Final[Schema] = {"anyOf": list(ACTION_CONFIGS.values())}

@@ -48,12 +48,6 @@ def test_every_problem_of_every_action_is_named() -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["telegram"])
-def test_types_of_later_versions_are_refused_and_say_what_there_is(kind: str) -> None:
-    found = problems_of({"action_type": kind, "config": {"chat_id": "1"}})
-    assert "available: rest" in found["/actions/0/action_type"]
-
-
 @pytest.mark.parametrize(
     "url",
     [
