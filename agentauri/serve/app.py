@@ -37,6 +37,7 @@ from agentauri.serve.system.routes import router as system
 from agentauri.serve.triggers.action_routes import router as trigger_actions
 from agentauri.serve.triggers.condition_routes import router as trigger_conditions
 from agentauri.serve.triggers.form import router as triggers_form
+from agentauri.serve.triggers.preview import router as triggers_preview
 from agentauri.serve.triggers.routes import router as triggers
 from agentauri.serve.webhook_secrets.routes import router as webhook_secrets
 from agentauri.serve.well_known.routes import router as well_known
@@ -59,6 +60,7 @@ TAGS = [
 ROUTERS = (
     system,
     triggers_form,
+    triggers_preview,
     triggers,
     trigger_conditions,
     trigger_actions,

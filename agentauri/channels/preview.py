@@ -1,0 +1,73 @@
+"""What a delivery would send, for people to look at: the same rendering as the real thing, and nothing is sent.
+
+Secrets are masked and signatures are left out; times and ids of the delivery itself are made up.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import orjson
+
+from agentauri.channels import request as rest
+from agentauri.channels.telegram import request as telegram
+from agentauri.models.action import ActionType, destination_of, lane_of
+from agentauri.models.delivery import Claimed, DeliveryType, Destination
+from agentauri.models.event import Event
+
+NOBODY = UUID(int=0)
+
+
+def rehearsal(
+    action_type: ActionType, config: dict[str, Any], event: Event, *, trigger: str, computed: Mapping[str, Any]
+) -> Claimed:
+    """A delivery of a checked action about ``event`` that is in no queue; ``trigger`` is the name of its trigger."""
+    moment = datetime.fromtimestamp(event.block_timestamp, UTC)
+    return Claimed(
+        id=uuid5(NOBODY, str(event.id)),
+        organization_id=NOBODY,
+        action_id=NOBODY,
+        type=DeliveryType.FIRED,
+        channel=action_type,
+        destination=Destination(lane_of(action_type, config), destination_of(NOBODY, action_type, config)),
+        attempt=1,
+        turn=1,
+        lease_token=NOBODY,
+        started_at=moment,
+        created_at=moment,
+        version=moment,
+        context={"event": event.public(), "trigger": {"id": str(NOBODY), "name": trigger}, "computed": computed},
+        config=config,
+        secrets=(),
+    )
+
+
+def preview(delivery: Claimed) -> dict[str, Any]:
+    """The request or message. Raises TemplateError or ValueError where the real thing would fail for good."""
+    return PREVIEWS[delivery.channel](delivery)
+
+
+def _rest(delivery: Claimed) -> dict[str, Any]:
+    request = rest.build(delivery, rest.prepare(delivery.config), int(delivery.started_at.timestamp()))
+    kept = request.without_secrets()
+    return {name: kept[name] for name in ("method", "url", "headers")} | {"body": _body(request.body)}
+
+
+def _body(body: bytes) -> Any:
+    """The JSON value that a body is, else its text; None where there is none."""
+    try:
+        return orjson.loads(body) if body else None
+    except orjson.JSONDecodeError:
+        return body.decode()
+
+
+def _telegram(delivery: Claimed) -> dict[str, Any]:
+    message, members = telegram.compose(delivery, telegram.prepare(delivery.config, ""))
+    return {"method": telegram.METHOD, **members, "text_units": message.units, "is_cut": message.is_cut}
+
+
+PREVIEWS: Final[Mapping[ActionType, Callable[[Claimed], dict[str, Any]]]] = {
+    ActionType.REST: _rest,
+    ActionType.TELEGRAM: _telegram,
+}
