@@ -44,6 +44,7 @@ PREPARED_KEPT = 10_000
 SDK_MODULE = "agentauri.channels.mcp_call"
 MAX_AGENT_DIGITS = 78
 """Of 2^256 - 1."""
+METHOD = "tools/call"
 META_ID = "agentauri/delivery-id"
 META_TYPE = "agentauri/delivery-type"
 
@@ -112,29 +113,15 @@ class Mcp:
     async def _make(self, delivery: Claimed, prepared: Prepared) -> Call:
         """The call, with everything fetched that it needs."""
         url = prepared.url or await self._endpoints.find(*_agent_of(delivery.context["event"]))
-        arguments = await self._arguments(delivery, prepared)
+        arguments = render_arguments(delivery, prepared, await self._content(delivery, prepared))
         identity = str(delivery.id)
         headers = {"User-Agent": USER_AGENT, "Idempotency-Key": identity, "X-AgentAuri-Delivery": identity}
         if prepared.token is not None:
             headers["Authorization"] = f"Bearer {prepared.token}"
         return Call(url, prepared.tool, arguments, headers, {META_ID: identity, META_TYPE: delivery.type.value})
 
-    async def _arguments(self, delivery: Claimed, prepared: Prepared) -> dict[str, Any]:
-        """A retraction is told by the envelope whatever the template: a template tells of a firing."""
-        if delivery.type is DeliveryType.RETRACTED:
-            return envelope(delivery)
-        content = await self._content(delivery, prepared)
-        if prepared.arguments is None:
-            return envelope(delivery)
-        values = {**template_values(delivery), FILE_CONTENT: content}
-        most = MAX_RESULT_BYTES + (0 if content is None else MAX_FILE_BYTES)
-        rendered = render_json(prepared.arguments, values, most)
-        if not isinstance(rendered, dict):
-            raise TemplateError("a tool takes an object of arguments.")
-        return rendered
-
     async def _content(self, delivery: Claimed, prepared: Prepared) -> str | None:
-        if not (prepared.checks_file or prepared.gives_file):
+        if delivery.type is DeliveryType.RETRACTED or not (prepared.checks_file or prepared.gives_file):
             return None
         event = delivery.context["event"]
         content = await event_files.verified_content(self._files, event, is_strict=prepared.checks_file)
@@ -143,7 +130,7 @@ class Mcp:
     def _kept(self, call: Call) -> dict[str, Any]:
         """What is kept of the request: no arguments, which a user may have put a secret into."""
         return {
-            "method": "tools/call",
+            "method": METHOD,
             "tool": call.tool,
             "url": mask_query(URL(call.url, encoded=True)),
             "headers": {name: MASK if name == "Authorization" else value for name, value in call.headers.items()},
@@ -162,6 +149,21 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         checks_file=bool(config.get("verify_file_hash")),
         gives_file=bool(config.get("include_file_content")),
     )
+
+
+def render_arguments(delivery: Claimed, prepared: Prepared, content: str | None) -> dict[str, Any]:
+    """What the tool is given; ``content``: the event's file. Raises TemplateError.
+
+    A retraction is told by the envelope whatever the template: a template tells of a firing.
+    """
+    if delivery.type is DeliveryType.RETRACTED or prepared.arguments is None:
+        return envelope(delivery)
+    values = {**template_values(delivery), FILE_CONTENT: content}
+    most = MAX_RESULT_BYTES + (0 if content is None else MAX_FILE_BYTES)
+    rendered = render_json(prepared.arguments, values, most)
+    if not isinstance(rendered, dict):
+        raise TemplateError("a tool takes an object of arguments.")
+    return rendered
 
 
 def _agent_of(event: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """What a delivery would send, for people to look at: the same rendering as the real thing, and nothing is sent.
 
-Secrets are masked and signatures are left out; times and ids of the delivery itself are made up.
+Secrets are masked and signatures are left out; times and ids of the delivery itself are made up, and so is the
+content of a file, for nothing is fetched.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +10,9 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 import orjson
+from yarl import URL
 
+from agentauri.channels import mcp
 from agentauri.channels import request as rest
 from agentauri.channels.telegram import request as telegram
 from agentauri.models.action import ActionType, destination_of, lane_of
@@ -17,6 +20,7 @@ from agentauri.models.delivery import Claimed, DeliveryType, Destination
 from agentauri.models.event import Event
 
 NOBODY = UUID(int=0)
+FILE_CONTENT = "(what the event's file contains)"
 
 
 def rehearsal(
@@ -67,7 +71,19 @@ def _telegram(delivery: Claimed) -> dict[str, Any]:
     return {"method": telegram.METHOD, **members, "text_units": message.units, "is_cut": message.is_cut}
 
 
+def _mcp(delivery: Claimed) -> dict[str, Any]:
+    prepared = mcp.prepare(delivery.config)
+    content = FILE_CONTENT if prepared.gives_file else None
+    return {
+        "method": mcp.METHOD,
+        "server_url": None if prepared.url is None else rest.mask_query(URL(prepared.url, encoded=True)),
+        "tool_name": prepared.tool,
+        "arguments": mcp.render_arguments(delivery, prepared, content),
+    }
+
+
 PREVIEWS: Final[Mapping[ActionType, Callable[[Claimed], dict[str, Any]]]] = {
     ActionType.REST: _rest,
     ActionType.TELEGRAM: _telegram,
+    ActionType.MCP: _mcp,
 }

@@ -182,7 +182,7 @@ def destination_of(organization_id: UUID, action_type: ActionType, config: dict[
 
 
 def lane_of(action_type: ActionType, config: dict[str, Any]) -> str:
-    """What one deliverer at a time looks after (protocol P22): a host or an agent's server, whoever calls it, or a bot."""
+    """What one deliverer at a time looks after (protocol P22): a host or an agent's server, whoever calls, or a bot."""
     match action_type:
         case ActionType.REST:
             return f"host:{rest_action.rest_place(config).host}"

@@ -56,6 +56,18 @@ async def test_request_of_a_webhook_is_shown_without_its_secrets(user: User) -> 
     assert "s3cr3t" not in answer.text
 
 
+async def test_call_of_a_tool_is_shown_with_a_stand_in_for_the_file(user: User) -> None:
+    config = {
+        "resolve_endpoint": True, "tool_name": "agent.receive", "include_file_content": True, "auth_token": MASK,
+        "arguments_template": {"score": "{{score}}", "file": "{{verified_file_content}}"},
+    }  # fmt: skip
+    body = {"action_type": "mcp", "config": config, "event_type": "NewFeedback"}
+    (found,) = (await user.call("POST", "/triggers/preview", json=body)).json()["data"]
+    assert (found["rendered"]["tool_name"], found["rendered"]["server_url"]) == ("agent.receive", None)
+    assert found["rendered"]["arguments"]["score"] == 59.5
+    assert "file" in found["rendered"]["arguments"]["file"]
+
+
 async def test_masked_token_does_for_a_preview(user: User) -> None:
     body = telegram(bot_token=MASK) | {"event_type": "NewFeedback"}
     assert (await user.call("POST", "/triggers/preview", json=body)).status_code == 200

@@ -43,21 +43,25 @@ def test_chats_are_numbers_or_names(chat: object) -> None:
     assert config_of(chat_id=chat)["chat_id"] == chat
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("chat_id", value) for value in ("-", None, "", 0, True, 1.5, 2**63, "0", "channel", "@", "@1a", "@a b", " 5",
-            "9" * 20, "https://t.me/x", [], {})
-    ] + [
-        ("message_template", value) for value in ("-", None, "", "  ", 5, [], "{{nonsense}}", "{{agent_id",
-            "{{verified_file_content}}", "{{agent_id | bold}}", "x" * 16385)
-    ] + [
-        ("parse_mode", "Markdown"), ("parse_mode", 5), ("parse_mode", ""), ("bot_token", "x"), ("bot_token", ""),
-        ("bot_token", "1:a/../x"), ("bot_token", 5), ("bot_token", MASK), ("disable_notification", "yes"),
-        ("message_thread_id", 0), ("message_thread_id", True), ("message_thread_id", "7"), ("retry", []),
-        ("timeout_seconds", 5), ("url", "https://example.com"),
+WRONG: dict[str, list[Any]] = {
+    "chat_id": [
+        "-", None, "", 0, True, 1.5, 2**63, "0", "channel", "@", "@1a", "@a b", " 5", "9" * 20, "https://t.me/x", [], {},
     ],
-)  # fmt: skip
+    "message_template": [
+        "-", None, "", "  ", 5, [], "{{nonsense}}", "{{agent_id", "{{verified_file_content}}", "{{agent_id | bold}}",
+        "x" * 16385,
+    ],
+    "parse_mode": ["Markdown", 5, ""],
+    "bot_token": ["x", "", "1:a/../x", 5, MASK],
+    "disable_notification": ["yes"],
+    "message_thread_id": [0, True, "7"],
+    "retry": [[]],
+    "timeout_seconds": [5],
+    "url": ["https://example.com"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG.items() for value in values])
 def test_wrong_value_is_refused_where_it_stands(key: str, value: object) -> None:
     with pytest.raises(InvalidRequest) as refused:
         parse_actions([telegram(**{key: value})])
