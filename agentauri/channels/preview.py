@@ -6,7 +6,7 @@ content of a file, for nothing is fetched.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid5
 
 import orjson
@@ -47,15 +47,26 @@ def rehearsal(
     )
 
 
-def preview(delivery: Claimed) -> dict[str, Any]:
-    """The request or message. Raises TemplateError or ValueError where the real thing would fail for good."""
-    return PREVIEWS[delivery.channel](delivery)
+Render: TypeAlias = Callable[[Claimed], dict[str, Any]]
 
 
-def _rest(delivery: Claimed) -> dict[str, Any]:
-    request = rest.build(delivery, rest.prepare(delivery.config), int(delivery.started_at.timestamp()))
-    kept = request.without_secrets()
-    return {name: kept[name] for name in ("method", "url", "headers")} | {"body": _body(request.body)}
+def previewer(action_type: ActionType, config: dict[str, Any]) -> Render:
+    """What makes the request or message of a delivery of this checked action; templates are read once.
+
+    It raises TemplateError or ValueError where the real thing would fail for good.
+    """
+    return PREVIEWERS[action_type](config)
+
+
+def _rest(config: dict[str, Any]) -> Render:
+    prepared = rest.prepare(config)
+
+    def render(delivery: Claimed) -> dict[str, Any]:
+        request = rest.build(delivery, prepared, int(delivery.started_at.timestamp()))
+        kept = request.without_secrets()
+        return {name: kept[name] for name in ("method", "url", "headers")} | {"body": _body(request.body)}
+
+    return render
 
 
 def _body(body: bytes) -> Any:
@@ -66,23 +77,29 @@ def _body(body: bytes) -> Any:
         return body.decode()
 
 
-def _telegram(delivery: Claimed) -> dict[str, Any]:
-    message, members = telegram.compose(delivery, telegram.prepare(delivery.config, ""))
-    return {"method": telegram.METHOD, **members, "text_units": message.units, "is_cut": message.is_cut}
+def _telegram(config: dict[str, Any]) -> Render:
+    prepared = telegram.prepare(config, "")
+
+    def render(delivery: Claimed) -> dict[str, Any]:
+        message, members = telegram.compose(delivery, prepared)
+        return {"method": telegram.METHOD, **members, "text_units": message.units, "is_cut": message.is_cut}
+
+    return render
 
 
-def _mcp(delivery: Claimed) -> dict[str, Any]:
-    prepared = mcp.prepare(delivery.config)
+def _mcp(config: dict[str, Any]) -> Render:
+    prepared = mcp.prepare(config)
+    server = None if prepared.url is None else rest.mask_query(URL(prepared.url, encoded=True))
     content = FILE_CONTENT if prepared.gives_file else None
-    return {
-        "method": mcp.METHOD,
-        "server_url": None if prepared.url is None else rest.mask_query(URL(prepared.url, encoded=True)),
-        "tool_name": prepared.tool,
-        "arguments": mcp.render_arguments(delivery, prepared, content),
-    }
+
+    def render(delivery: Claimed) -> dict[str, Any]:
+        arguments = mcp.render_arguments(delivery, prepared, content)
+        return {"method": mcp.METHOD, "server_url": server, "tool_name": prepared.tool, "arguments": arguments}
+
+    return render
 
 
-PREVIEWS: Final[Mapping[ActionType, Callable[[Claimed], dict[str, Any]]]] = {
+PREVIEWERS: Final[Mapping[ActionType, Callable[[dict[str, Any]], Render]]] = {
     ActionType.REST: _rest,
     ActionType.TELEGRAM: _telegram,
     ActionType.MCP: _mcp,

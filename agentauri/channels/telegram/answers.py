@@ -43,13 +43,16 @@ class Answer:
     retry_after: float | None = None
     migrate_to: int | None = None
     gone_because: str | None = None
+    message_id: int | None = None
 
 
 def read_answer(status: int, body: bytes, *, own_token: bool) -> Answer:
     """The meaning of an HTTP answer. ``own_token``: the bot is the action's, not the deployment's."""
     told = _object(body)
     if told.get("ok") is True and 200 <= status <= 299:
-        return Answer(Outcome.SUCCESS, status)
+        result = told.get("result")
+        message = result.get("message_id") if isinstance(result, dict) else None
+        return Answer(Outcome.SUCCESS, status, message_id=_number(message))
     code = told.get("error_code")
     code = code if isinstance(code, int) and not isinstance(code, bool) and told.get("ok") is False else status
     if 200 <= code <= 399:
@@ -66,7 +69,7 @@ def read_answer(status: int, body: bytes, *, own_token: bool) -> Answer:
         judged=Judgement.GONE if because else None,
         description=_explained(code, description, own_token=own_token),
         retry_after=_seconds(parameters.get("retry_after")) if code == TOO_MANY_REQUESTS else None,
-        migrate_to=_chat(parameters.get("migrate_to_chat_id")),
+        migrate_to=_number(parameters.get("migrate_to_chat_id")),
         gone_because=because,
     )
 
@@ -104,6 +107,6 @@ def _seconds(told: object) -> float | None:
     return min(float(told), MAX_RETRY_AFTER_SECONDS)
 
 
-def _chat(told: object) -> int | None:
+def _number(told: object) -> int | None:
     is_number = isinstance(told, int) and not isinstance(told, bool) and 0 < abs(told) < 2**63
     return told if is_number and isinstance(told, int) else None

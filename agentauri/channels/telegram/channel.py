@@ -101,7 +101,7 @@ class Telegram:
 
 def _answered(answer: Answer, body: bytes, call: Call, moved_to: int | None, took: float) -> Attempt:
     is_success = answer.outcome is Outcome.SUCCESS
-    shown = call.without_token(body[:MAX_DECODED_BYTES].decode(errors="replace"))
+    shown = _told(answer, body, call)
     because = answer.gone_because
     return Attempt(
         outcome=answer.outcome,
@@ -118,6 +118,14 @@ def _answered(answer: Answer, body: bytes, call: Call, moved_to: int | None, too
         pauses_lane=answer.retry_after is not None,
         chat_moved_to=moved_to if is_success else None,
     )
+
+
+def _told(answer: Answer, body: bytes, call: Call) -> str:
+    """What is kept of the answer: of a message that was taken its number alone, for the rest tells whose chat it is,
+    and by the deployment's bot anybody may write to a chat."""
+    if answer.outcome is Outcome.SUCCESS:
+        return f'{{"message_id": {answer.message_id}}}' if answer.message_id else ""
+    return call.without_token(body[:MAX_DECODED_BYTES].decode(errors="replace"))
 
 
 def _failed(error: Exception, call: Call, progress: Progress, took: float, seconds: float) -> Attempt:

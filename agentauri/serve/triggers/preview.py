@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
-from agentauri.channels.preview import preview, rehearsal
+from agentauri.channels.preview import Render, previewer, rehearsal
 from agentauri.errors import InvalidRequest, TemplateError
 from agentauri.models.action import MASK, ActionSpec, map_secrets, parse_action
+from agentauri.models.delivery import Claimed
 from agentauri.models.event import Event
 from agentauri.models.fields import EVENT_TYPES
 from agentauri.models.samples import COMPUTED, sample_event
@@ -38,7 +39,11 @@ async def preview_action(context: In, principal: Reader, body: PreviewBody) -> R
     spec = _parse(body)
     computed = dict.fromkeys(_indexes(spec.config), COMPUTED)
     found = await _events(context, body)
-    return one([_rendered(spec, event, body.trigger_name, computed) for event in found])
+    render = previewer(spec.action_type, spec.config)
+    deliveries = [
+        rehearsal(spec.action_type, spec.config, event, trigger=body.trigger_name, computed=computed) for event in found
+    ]
+    return one([_rendered(render, delivery, event) for delivery, event in zip(deliveries, found, strict=True)])
 
 
 def _parse(body: PreviewBody) -> ActionSpec:
@@ -59,12 +64,11 @@ async def _events(context: Context, body: PreviewBody) -> list[Event]:
     return [sample_event(name) for name in ((body.event_type,) if body.event_type else EVENT_TYPES)]
 
 
-def _rendered(spec: ActionSpec, event: Event, trigger: str, computed: dict[str, Any]) -> dict[str, Any]:
-    delivery = rehearsal(spec.action_type, spec.config, event, trigger=trigger, computed=computed)
+def _rendered(render: Render, delivery: Claimed, event: Event) -> dict[str, Any]:
     rendered: dict[str, Any] | None = None
     error: str | None = None
     try:
-        rendered = preview(delivery)
+        rendered = render(delivery)
     except (TemplateError, ValueError) as failure:
         error = str(failure)
     return {"event_type": event.event_type, "event_id": event.id, "rendered": rendered, "error": error}

@@ -48,6 +48,7 @@ async def test_message_arrives_as_it_was_written(api: BotApi, telegram: Telegram
         "chat_id": "123456789", "text": "", "parse_mode": "MarkdownV2", "disable_notification": True,
         "message_thread_id": 7,
     }  # fmt: skip
+    assert found.response_excerpt == '{"message_id": 1}'
     assert found.request is not None
     assert found.request["url"] == f"{api.url}/bot••••••••/sendMessage"
 

@@ -46,7 +46,19 @@ FULL = {
                 "rate_limit_per_second": 2,
                 "notify_retraction": True,
             },
-        }
+        },
+        {
+            "action_type": "telegram",
+            "config": {
+                "chat_id": -100123,
+                "message_template": "*{{agent_id}}* [x](https://x.io/{{tag1}})",
+                "parse_mode": "MarkdownV2",
+                "bot_token": "123:abc",
+                "disable_notification": True,
+                "message_thread_id": 7,
+                "retry": [0],
+            },
+        },
     ],
 }
 

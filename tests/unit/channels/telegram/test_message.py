@@ -1,6 +1,8 @@
 """Messages: plain sentences sent as they are written, whole entities kept, values that break nothing, safe cuts."""
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from agentauri.channels.telegram.markup import MAX_UNITS, clean
 from agentauri.channels.telegram.message import Message, read_template
 from agentauri.errors import TemplateError
+from agentauri.models.action import parse_action
 from agentauri.models.telegram_action import ParseMode
 from agentauri.models.template import parse_text
 from agentauri.models.template_names import is_known
@@ -180,6 +183,14 @@ def test_link_that_a_value_leads_astray_is_text() -> None:
 
 def test_what_a_value_contains_is_never_expanded_again() -> None:
     assert show("{{tag1}}", MARKDOWN, values("{{agent_id}}")).text == "{{agent_id}}"
+
+
+def test_example_of_the_documentation_is_shown_as_it_says() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "telegram.md").read_text("utf-8")
+    action = parse_action(json.loads(page.partition("```json")[2].partition("```")[0]))
+    shown = show(action.config["message_template"], ParseMode(action.config["parse_mode"]))
+    assert shown.text == "Agent #42 got 59.5/100 [quality] from 0x1111…1111."
+    assert [one.type for one in shown.entities] == ["bold", "code"]
 
 
 def test_filters_come_before_escaping() -> None:
