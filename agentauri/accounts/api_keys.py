@@ -21,6 +21,22 @@ SHOWN_LENGTH = 4
 FORM = re.compile(rf"aur_(?:live|test)_[0-9A-Za-z]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
 MARK = "aur_"
 MAX_NETWORKS = 50
+_BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_V4 = rf"{_BYTE}(\.{_BYTE}){{3}}"
+_GROUP = "[0-9a-fA-F]{1,4}"
+_V6 = "|".join(
+    [
+        rf"({_GROUP}:){{7}}{_GROUP}",
+        rf"({_GROUP}:){{1,7}}:",
+        *(rf"({_GROUP}:){{1,{7 - after}}}(:{_GROUP}){{1,{after}}}" for after in range(1, 7)),
+        rf":(:{_GROUP}){{1,7}}",
+        rf"::([fF]{{4}}:)?{_V4}",
+        "::",
+    ]
+)
+NETWORK = rf"^({_V4}(/(3[0-2]|[12]?[0-9]))?|({_V6})(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$"
+"""An address, alone or with the length of its network, as JSON Schema can say it too."""
+NETWORK_RULE = "must be an IP address or a network such as 203.0.113.0/24 or 2001:db8::/32."
 
 
 class Environment(StrEnum):
@@ -65,12 +81,11 @@ def key_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def parse_network(raw: object) -> str:
+def parse_network(raw: str) -> str:
     """An address or network of an allow list in its one spelling. Raises ValueError with a sentence."""
-    try:
-        return str(ip_network(str(raw).strip(), strict=False))
-    except ValueError:
-        raise ValueError("must be an IP address or a network such as 203.0.113.0/24 or 2001:db8::/32.") from None
+    if not re.fullmatch(NETWORK, raw):
+        raise ValueError(NETWORK_RULE)
+    return str(ip_network(raw, strict=False))
 
 
 Networks = tuple[IPv4Network | IPv6Network, ...]

@@ -1,17 +1,17 @@
 """What counts as an e-mail address and as a user name, and how they are compared.
 
 An address is checked for form alone: that somebody reads it is what e-mail verification is for, so reserved
-domains such as ``.test`` are not refused. Both are stored as written (trimmed, Unicode NFC) and unique without case.
+domains such as ``.test`` are not refused. Both are stored as written (an
+address trimmed, in Unicode NFC) and unique without case.
 """
 
 import re
-import unicodedata
 
 import email_validator
 
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
-USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,31}")
+USERNAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{2,31}$"
 USERNAME_RULE = "must be 3 to 32 letters, digits, '.', '_' or '-', beginning with a letter or a digit."
 
 
@@ -29,8 +29,7 @@ def login_name(raw: str) -> str:
 
 
 def parse_username(raw: object) -> str:
-    """The user name, trimmed. Raises ValueError; an @ is not allowed, so a name is never taken for an address."""
-    name = unicodedata.normalize("NFC", str(raw).strip())
-    if not USERNAME.fullmatch(name):
+    """The user name. Raises ValueError; an @ is not allowed, so a name is never taken for an address."""
+    if not isinstance(raw, str) or not re.fullmatch(USERNAME, raw):
         raise ValueError(USERNAME_RULE)
-    return name
+    return raw

@@ -29,6 +29,7 @@ from agentauri.serve.events.routes import router as events
 from agentauri.serve.events.stream import router as events_stream
 from agentauri.serve.frame import Frame, Net
 from agentauri.serve.indexer.routes import router as indexer
+from agentauri.serve.methods import with_refusals
 from agentauri.serve.oauth.routes import forms as oauth_forms
 from agentauri.serve.oauth.routes import router as oauth
 from agentauri.serve.openapi import document
@@ -111,6 +112,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
     )
     for router in ROUTERS:
         app.router.routes.extend(router.routes)  # include_router would cost every request a second matching
+    app.router.routes[:] = with_refusals(app.router.routes)
     docs.install(app, openapi_url=OPENAPI_URL)
     problems.install(app)
     app.add_middleware(Net)

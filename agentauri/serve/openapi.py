@@ -1,7 +1,7 @@
 """The OpenAPI document: what FastAPI derives from the routes, made complete and true.
 
-Adds to every operation the errors that it can end in with an example each, the headers that it takes and gives, and
-the credentials; removes FastAPI's own validation error, which never occurs here.
+Adds to every operation the errors that it can end in with an example each, the headers that it takes and gives, the
+credentials, and the operations that follow it; removes FastAPI's own validation error, which never occurs here.
 """
 
 from typing import Any
@@ -9,6 +9,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from agentauri.serve.openapi_headers import COMPONENTS, describe_headers
+from agentauri.serve.openapi_inputs import tell_limits_of_text
+from agentauri.serve.openapi_links import add_links
 from agentauri.serve.problems import CODES, TITLES, TYPE_PREFIX
 from agentauri.serve.schemas import EXAMPLE_ID, Problem
 
@@ -43,27 +46,6 @@ EXAMPLES = {
     500: "the request failed through no fault of yours; quote the request id when you report it.",
     503: "the database does not answer at this moment; try again in a few seconds.",
 }
-REQUEST_ID = {
-    "description": "The request's id: the one that was sent, or a new one.",
-    "schema": {"type": "string", "maxLength": 128},
-}
-RATE_LIMIT = {
-    "RateLimit-Policy": {
-        "description": "The limits of this caller: the hour's quota and the burst.",
-        "schema": {"type": "string", "examples": ['"hour";q=600;w=3600, "burst";q=60;w=60']},
-    },
-    "RateLimit": {
-        "description": "What is left of each, and in how many seconds there will be more than that.",
-        "schema": {"type": "string", "examples": ['"hour";r=599;t=6, "burst";r=59;t=1']},
-    },
-    "X-RateLimit-Limit": {"description": "The hour's quota.", "schema": {"type": "integer", "minimum": 1}},
-    "X-RateLimit-Remaining": {"description": "What is left of it.", "schema": {"type": "integer", "minimum": 0}},
-    "X-RateLimit-Reset": {
-        "description": "When there will be more, in seconds since 1970.",
-        "schema": {"type": "integer", "minimum": 0},
-    },
-}
-RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
 ORGANIZATION = {
     "name": "X-Organization-ID",
     "in": "header",
@@ -75,6 +57,9 @@ ORGANIZATION = {
 
 IDEMPOTENCY = "Idempotency-Key"
 MACHINES_TOO = "bearer"
+BOUNDS = ("minimum", "maximum")
+FIRST_ROUNDED = 2.0**53
+"""From here on a bound has been rounded up: all of ours are 2^n-1."""
 SCHEMES = {
     "api_key": {
         "type": "apiKey",
@@ -111,11 +96,25 @@ def document(app: FastAPI, *, public_url: str) -> dict[str, Any]:
     schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= schemas["Problem"].pop("$defs")
     made["components"].setdefault("securitySchemes", {}).update(SCHEMES)
+    made["components"]["headers"] = COMPONENTS
     for path, item in made["paths"].items():
         for operation in item.values():
             _complete(path, operation)
+            tell_limits_of_text(made, operation)
+    add_links(made)
+    _restore_integers(made)
     app.openapi_schema = made
     return made
+
+
+def _restore_integers(part: object) -> None:
+    """Write the bounds of integers as integers again; FastAPI rounds them to floats, which makes 2^63 of 2^63-1."""
+    if isinstance(part, dict):
+        for name in BOUNDS if part.get("type") == "integer" else ():
+            if isinstance(bound := part.get(name), float):
+                part[name] = int(bound) - (bound >= FIRST_ROUNDED)
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _restore_integers(inner)
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
@@ -126,13 +125,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         found.setdefault("content", {"application/problem+json": problem_content(status, path)})
     if operation.get("security"):
         _complete_security(operation)
-        responses["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-    if "429" in responses:
-        for response in responses.values():
-            response.setdefault("headers", {}).update(RATE_LIMIT)
-        responses["429"]["headers"]["Retry-After"] = RETRY_AFTER
-    for response in responses.values():
-        response.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
+    names = {one["name"] for one in operation.get("parameters", [])}
+    describe_headers(operation, once=IDEMPOTENCY in names)
 
 
 def _complete_security(operation: dict[str, Any]) -> None:

@@ -166,8 +166,8 @@ def _named(request: Request, of: Resource | None) -> UUID | None:
     """The organization that the path names, or the header does; None: neither."""
     if of is Resource.ORGANIZATION:
         return _path_id(request, of)
-    text = request.headers.get(ORGANIZATION_HEADER, "")
-    if not text:
+    text = request.headers.get(ORGANIZATION_HEADER)
+    if text is None:
         return None
     try:
         return UUID(text)

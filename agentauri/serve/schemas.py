@@ -1,20 +1,33 @@
 """The schemas that all resources share, as the OpenAPI document shows them."""
 
-from datetime import UTC, datetime
+import re
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 
 from agentauri.serve.reading import BAD_TEXT, is_storable
+from agentauri.store import cursors
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 MAX_OFFSET = 2**31 - 1
-MAX_CURSOR_LENGTH = 256
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+MOMENT = (
+    r"^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""RFC 3339 from 1970 to 9998: in every zone within what PostgreSQL and RFC 3339 both can write."""
 EXAMPLE_ID = "5b0c9a2e-7c1f-4f43-9d3a-0d6f2a1b7c55"
 EXAMPLE_TIME = "2026-11-23T08:00:00Z"
 
@@ -25,10 +38,37 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+SCALARS = ("bool", "int", "float", "str")
+NO_SCHEMAS = ("default", "metadata", "serialization")
+
+
+def _be_strict(part: object) -> None:
+    """Make every number, boolean and text within a core schema refuse what only can be read as one."""
+    if isinstance(part, dict):
+        if part.get("type") in SCALARS:
+            part["strict"] = True
+        for name, inner in part.items():
+            if name not in NO_SCHEMAS:
+                _be_strict(inner)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            _be_strict(inner)
+
+
 class Body(BaseModel):
-    """Base of request bodies: unknown members are errors, for a misspelt one that is ignored is worse."""
+    """Base of request bodies: unknown members are errors, for a misspelt one that is ignored is worse.
+
+    A JSON value is taken for what it is: ``"5"`` and ``true`` are no numbers, ``"yes"`` and ``1`` are not true.
+    """
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's own schema, strict about numbers, booleans and text; ids, times and enums are read from text."""
+        schema = handler(source)
+        _be_strict(schema)
+        return schema
 
 
 def _storable(text: str) -> str:
@@ -41,22 +81,26 @@ Text = Annotated[str, AfterValidator(_storable)]
 """A text that can be stored and searched for."""
 
 
-def _within_time(moment: datetime) -> datetime:
-    if not EARLIEST <= moment <= LATEST:
-        raise ValueError("must lie between the years 1970 and 9999.")
-    return moment
+def _moment(raw: object) -> object:
+    if not isinstance(raw, str) or not re.fullmatch(MOMENT, raw):
+        raise ValueError("must be a time such as 2026-11-23T08:00:00Z, between the years 1970 and 9998.")
+    return raw
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_within_time)]
-"""A time with its zone, within what PostgreSQL and RFC 3339 both can write."""
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": MOMENT, "examples": [EXAMPLE_TIME]}),
+]
+"""A time with its zone."""
 
 Since = Annotated[Moment | None, Query(alias="from", description="At or after this time.", examples=[EXAMPLE_TIME])]
 Until = Annotated[Moment | None, Query(alias="to", description="Before this time.", examples=[EXAMPLE_TIME])]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many entries at most.")]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many entries to skip.")]
 Cursor = Annotated[
-    str | None,
-    Query(max_length=MAX_CURSOR_LENGTH, description="`next_cursor` of the page before; leave it out for the first."),
+    Annotated[str, Field(json_schema_extra={"pattern": cursors.FORM})] | None,
+    Query(description="`next_cursor` of the page before; leave it out for the first."),
 ]
 Id = Annotated[UUID, Path(examples=[EXAMPLE_ID])]
 

@@ -54,8 +54,8 @@ class Contract:
         name = f"{answer.request.method} {template} -> {answer.status_code}"
         assert str(answer.status_code) in operation["responses"], f"{name} is not documented: {answer.text[:300]}"
         described = operation["responses"][str(answer.status_code)]
-        for header in described.get("headers", {}):
-            assert header in answer.headers or not described["headers"][header].get("required"), f"{name}: no {header}"
+        for header, named in described.get("headers", {}).items():
+            self._check_header(name, header, named, answer)
         content = described.get("content")
         if content is None:
             assert answer.status_code == BODILESS or answer.is_redirect, f"{name} has no documented content"
@@ -66,6 +66,16 @@ class Contract:
         if kind.endswith("json"):
             place = (template, answer.request.method.lower(), str(answer.status_code), kind)
             self._validator(*place).validate(answer.json())
+
+    def _check_header(self, name: str, header: str, named: Document, answer: httpx2.Response) -> None:
+        component = named.get("$ref", "").removeprefix("#/components/headers/")
+        described = self.document["components"]["headers"][component] if component else named
+        text = answer.headers.get(header)
+        if text is None:
+            assert not described.get("required"), f"{name}: no {header}"
+            return
+        schema = described["schema"]
+        self.check_value(schema, int(text) if schema["type"] == "integer" else text)
 
     def _make_validator(self, template: str, method: str, status: str, kind: str) -> Any:
         schema = self.document["paths"][template][method]["responses"][status]["content"][kind]["schema"]

@@ -15,6 +15,13 @@ INSERT_SQL = """
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
         $8::text[], $9::timestamptz[], $10::text[], $11::int[], $12::jsonb[])"""
 
+DELIVERIES_SQL = """
+    INSERT INTO deliveries (id, organization_id, trigger_id, action_id, event_id, event_seq, channel, destination, lane,
+        status, context)
+    SELECT gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 'rest', 'd', 'l', status,
+        '{}'
+    FROM unnest($2::text[]) AS status"""
+
 
 def feedback(number: int, **changes: Any) -> dict[str, Any]:
     """A NewFeedback in block ``number``; ``changes`` replace columns, ``data`` replaces arguments one by one."""
@@ -51,3 +58,8 @@ async def insert_events(connection: Connection, rows: list[dict[str, Any]]) -> l
     names = list(feedback(0))
     await connection.execute(INSERT_SQL, *([row[name] for row in rows] for name in names))
     return [row["id"] for row in rows]
+
+
+async def insert_deliveries(connection: Connection, organization: UUID, statuses: list[str]) -> None:
+    """Deliveries of actions that are gone, one for each of ``statuses``."""
+    await connection.execute(DELIVERIES_SQL, organization, statuses)

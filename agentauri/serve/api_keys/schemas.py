@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, field_validator
 
-from agentauri.accounts.api_keys import MAX_NETWORKS, Environment, parse_network
+from agentauri.accounts.api_keys import MAX_NETWORKS, NETWORK, Environment, parse_network
 from agentauri.accounts.roles import Scope
 from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Moment, Pagination, Schema, Text
 
@@ -16,7 +16,9 @@ MAX_REQUESTS_PER_HOUR = 1_000_000
 MAX_GRACE_HOURS = 24
 MAX_NETWORK_LENGTH = 64
 
-Network = Annotated[Text, Field(min_length=1, max_length=MAX_NETWORK_LENGTH), AfterValidator(parse_network)]
+Network = Annotated[
+    str, Field(max_length=MAX_NETWORK_LENGTH, json_schema_extra={"pattern": NETWORK}), AfterValidator(parse_network)
+]
 Permissions = Annotated[
     list[Scope],
     Field(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
+from agentauri.accounts.emails import USERNAME
 from agentauri.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 from agentauri.accounts.roles import Role
 from agentauri.accounts.tokens import ACCESS_SECONDS
@@ -21,23 +22,32 @@ COOKIE = Field(False, description="Whether the tokens are also to be set as cook
 Password = Annotated[str, Field(json_schema_extra={"format": "password", "writeOnly": True})]
 
 
+Username = Annotated[Text, Field(max_length=32, json_schema_extra={"pattern": USERNAME}, examples=["ada"])]
+
+
 class RegisterBody(Body):
     """A new account."""
 
-    email: Text = Field(min_length=3, max_length=MAX_EMAIL, examples=[EMAIL])
+    email: Text = Field(
+        min_length=3, max_length=MAX_EMAIL, examples=[EMAIL], json_schema_extra={"format": "email"}
+    )
     password: Password = Field(
         min_length=MIN_LENGTH,
         max_length=MAX_LENGTH,
         description="Not easy to guess, and without the user name or the e-mail address in it.",
         examples=["correct-horse-battery-staple"],
     )
-    username: Text | None = Field(None, max_length=32, description="Letters, digits, '.', '_' and '-'.")
+    username: Username | None = Field(None, description="Unique without case.")
     name: Text = Field("", max_length=MAX_NAME, examples=["Ada Lovelace"])
     cookie: bool = COOKIE
 
 
 def _either(schema: dict[str, Any]) -> None:
-    schema["oneOf"] = [{"required": ["email"]}, {"required": ["username"]}]
+    text, nothing = {"type": "string"}, {"type": "null"}
+    schema["oneOf"] = [
+        {"required": ["email"], "properties": {"email": text, "username": nothing}},
+        {"required": ["username"], "properties": {"username": text, "email": nothing}},
+    ]
 
 
 class LoginBody(Body):
@@ -45,7 +55,7 @@ class LoginBody(Body):
 
     model_config = ConfigDict(json_schema_extra=_either)
 
-    email: Text | None = Field(None, max_length=MAX_EMAIL, examples=[EMAIL], json_schema_extra={"type": "string"})
+    email: Text | None = Field(None, max_length=MAX_EMAIL, examples=[EMAIL])
     username: Text | None = Field(None, max_length=MAX_NAME)
     password: Password = Field(max_length=MAX_LOGIN_PASSWORD, examples=["correct-horse-battery-staple"])
     cookie: bool = COOKIE

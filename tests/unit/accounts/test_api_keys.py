@@ -1,12 +1,20 @@
 """API keys: their form tells typing mistakes apart from keys, and an allow list is what it says."""
 
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentauri.accounts.api_keys import BASE62, Environment, is_allowed, is_well_formed, make_key, parse_network
+from agentauri.accounts.api_keys import (
+    BASE62,
+    NETWORK,
+    Environment,
+    is_allowed,
+    is_well_formed,
+    make_key,
+    parse_network,
+)
 
 
 @pytest.mark.parametrize("environment", Environment)
@@ -32,11 +40,25 @@ def test_other_texts_are_no_keys(text: str) -> None:
 
 
 def test_address_or_network_comes_back_in_its_one_spelling() -> None:
-    assert parse_network(" 203.0.113.7/24 ") == "203.0.113.0/24"
+    assert parse_network("203.0.113.7/24") == "203.0.113.0/24"
     assert parse_network("2001:DB8::1") == "2001:db8::1/128"
-    for wrong in ("", "300.1.1.1", "10.0.0.0/40", "example.com"):
+    assert parse_network("::/0") == "::/0"
+    assert parse_network("::ffff:203.0.113.7") == parse_network("::ffff:cb00:7107")
+    for wrong in ("", "300.1.1.1", "10.0.0.0/40", "10.0.0.0/255.0.0.0", " 10.0.0.1", "fe80::1%eth0", "1::2::3", "a.b"):
         with pytest.raises(ValueError, match="IP address"):
             parse_network(wrong)
+
+
+@given(address=st.ip_addresses(), data=st.data())
+def test_every_address_and_network_is_read(address: IPv4Address | IPv6Address, data: st.DataObject) -> None:
+    length = data.draw(st.integers(0, address.max_prefixlen))
+    assert parse_network(address.exploded) == parse_network(str(address)) == f"{address}/{address.max_prefixlen}"
+    assert parse_network(f"{address}/{length}") == str(ip_network(f"{address}/{length}", strict=False))
+
+
+@given(text=st.from_regex(NETWORK, fullmatch=True))
+def test_what_the_pattern_lets_through_is_a_network(text: str) -> None:
+    assert ip_network(parse_network(text))
 
 
 def test_empty_list_allows_all_and_a_list_only_its_own() -> None:

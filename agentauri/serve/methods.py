@@ -1,0 +1,44 @@
+"""A path that is written out knows its own methods alone: PATCH /api-keys/stats is no change of a key named "stats".
+
+Routes are tried in turn, and one with a parameter takes every text in its place. So that a method which only that
+other route knows is refused with 405 and not taken for a request about a thing, the written-out path answers it.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+
+async def _not_allowed(_request: Request) -> Response:
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+
+
+def with_refusals(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """``routes`` with those that refuse, each before the first one whose parameter would take its path."""
+    ours = [route for route in routes if isinstance(route, APIRoute)]
+    known: dict[str, set[str]] = {}
+    for route in ours:
+        known.setdefault(route.path, set()).update(route.methods)
+    made: list[BaseRoute] = []
+    for route in routes:
+        if isinstance(route, APIRoute) and "{" in route.path:
+            made += [
+                Route(path, _not_allowed, methods=sorted(methods), include_in_schema=False)
+                for path, methods in _taken(route, known)
+            ]
+        made.append(route)
+    return made
+
+
+def _taken(route: APIRoute, known: dict[str, set[str]]) -> list[tuple[str, set[str]]]:
+    """Other paths that ``route`` would match, with those of its methods that they do not know."""
+    return [
+        (path, route.methods - methods)
+        for path, methods in known.items()
+        if path != route.path and route.path_regex.fullmatch(path) and not route.methods <= methods
+    ]
