@@ -28,6 +28,8 @@ MOMENT = (
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
 """RFC 3339 from 1970 to 9998: in every zone within what PostgreSQL and RFC 3339 both can write."""
+MAX_EMAIL = 254
+EXAMPLE_EMAIL = "ada@example.com"
 EXAMPLE_ID = "5b0c9a2e-7c1f-4f43-9d3a-0d6f2a1b7c55"
 EXAMPLE_TIME = "2026-11-23T08:00:00Z"
 
@@ -79,6 +81,12 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """A text that can be stored and searched for."""
+
+
+Email = Annotated[
+    Text, Field(min_length=3, max_length=MAX_EMAIL, examples=[EXAMPLE_EMAIL], json_schema_extra={"format": "email"})
+]
+"""An address; ``accounts.emails`` looks at its form. International ones are taken too."""
 
 
 def _moment(raw: object) -> object:

@@ -1,70 +1,63 @@
-"""What schemathesis needs to know of this API: credentials for each request.
+"""What schemathesis needs to know of this API: credentials for each request, and things that are there.
 
 Most requests come from one account, by turns with its token and with a key of all scopes, so that routes are met by
-both. What is about a person's account may end the session, or the account: such requests come from another account,
-with a session of their own.
+both. What is about an account may end the session, or the account: such requests come from another account, with a
+session of their own. Every second request that fits its schema gets the ids of things made for it, so that it comes
+further than "there is no such thing"; those that follow a link keep what the link says.
 """
 
 import os
+import re
 from itertools import count
 from threading import Lock
 from typing import Any
 
 import httpx2
 import schemathesis
+from schemathesis.core import NotSet
 
-from agentauri.accounts.roles import Scope
+from tests.support.schemathesis_things import KEY, Account, Headers, Things
 
 BASE = os.environ["AGENTAURI_FUZZED_API"]
-STAYING = os.environ["AGENTAURI_FUZZED_ACCOUNT"]
-PASSWORD = "correct-horse-battery-staple"
-
-Headers = dict[str, str]
+PARAMETER = re.compile(r"\{([^}]+)\}")
 
 
 class Callers:
     """Gives the headers of a caller whom the API knows at this moment."""
 
     def __init__(self) -> None:
-        self._client = httpx2.Client(base_url=f"{BASE}/api/v1", timeout=30)
+        self.staying = Account(BASE, os.environ["AGENTAURI_FUZZED_ACCOUNT"])
+        assert self.staying.enter()
         self._lock, self._turns, self._numbers = Lock(), count(), count()
-        self._staying, self._key, self._lost = self._log_in(STAYING), "", ""
+        self._losing, self._key = Account(BASE, "lost@example.com").register(), ""
 
-    def somebody(self) -> Headers:
-        """The account that stays, by turns with its token and with a key."""
+    def person(self) -> Headers:
+        """The account that stays, with its token."""
+        return self.staying.headers
+
+    def anybody(self) -> Headers:
+        """The same, by turns with its token and with a key."""
         with self._lock:
-            return self._staying if next(self._turns) % 2 else {"X-API-Key": self._living_key()}
+            return self.staying.headers if next(self._turns) % 2 else {"X-API-Key": self._living_key()}
 
     def somebody_to_lose(self) -> Headers:
         """A new session of an account that may have been lost by now; then of the next one."""
         with self._lock:
-            found = self._log_in(self._lost) if self._lost else {}
-            if not found:
-                self._lost = f"lost{next(self._numbers)}@example.com"
-                self._client.post("/auth/register", json=_account(self._lost)).raise_for_status()
-                found = self._log_in(self._lost)
-            return found
+            if not self._losing.enter():
+                self._losing = Account(BASE, f"lost{next(self._numbers)}@example.com").register()
+            return self._losing.headers
 
     def _living_key(self) -> str:
         """The key, or a new one: requests may have revoked it."""
-        answer = self._client.get("/api-keys/stats", headers={"X-API-Key": self._key})
-        if answer.status_code == 401:
-            wanted = {"name": "of the tests", "permissions": list(Scope)}
-            answer = self._client.post("/api-keys", json=wanted, headers=self._staying)
-            answer.raise_for_status()
-            self._key = answer.json()["data"]["key"]
+        answer = self.staying.client.get("/api-keys/stats", headers={"X-API-Key": self._key})
+        if answer.status_code == httpx2.codes.UNAUTHORIZED:
+            self._key = self.staying.make("/api-keys", KEY)["key"]
         return self._key
-
-    def _log_in(self, email: str) -> Headers:
-        answer = self._client.post("/auth/login", json=_account(email))
-        return {"Authorization": f"Bearer {answer.json()['data']['token']}"} if answer.is_success else {}
-
-
-def _account(email: str) -> dict[str, str]:
-    return {"email": email, "password": PASSWORD}
 
 
 callers = Callers()
+things = Things(BASE, callers.staying)
+turns = count()
 
 
 @schemathesis.auth(refresh_interval=None)
@@ -72,10 +65,29 @@ class Credentials:
     """Those that an operation asks for."""
 
     def get(self, case: Any, context: Any) -> Headers | None:
-        asked = case.operation.definition.raw.get("security")
+        """The headers; None for an open route."""
+        path, asked = case.operation.path, case.operation.definition.raw.get("security")
         if not asked:
             return None
-        return callers.somebody() if any("api_key" in one for one in asked) else callers.somebody_to_lose()
+        if path.startswith("/api/v1/auth/"):
+            return callers.somebody_to_lose()
+        of_machines = any("api_key" in one for one in asked) and "{organization_id}" not in path
+        return callers.anybody() if of_machines else callers.person()
 
     def set(self, case: Any, data: Headers, context: Any) -> None:
+        """Put them into the request."""
         case.headers = {**(case.headers or {}), **data}
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """Let every second request that fits its schema be about things that are there."""
+    if case.meta is None or not case.meta.generation.mode.is_positive or next(turns) % 2:
+        return
+    body = things.body_for(case.operation.definition.raw["operationId"])
+    if body is not None and not isinstance(case.body, NotSet):
+        case.body = body
+    names = set(PARAMETER.findall(case.operation.path))
+    if names and case.meta.phase.name.value != "stateful":
+        case.path_parameters = things.ids_for(names)
+        case.headers.pop("X-Organization-ID", None)

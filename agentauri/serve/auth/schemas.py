@@ -10,12 +10,10 @@ from agentauri.accounts.emails import USERNAME
 from agentauri.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 from agentauri.accounts.roles import Role
 from agentauri.accounts.tokens import ACCESS_SECONDS
-from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Schema, Text
+from agentauri.serve.schemas import EXAMPLE_EMAIL, EXAMPLE_ID, EXAMPLE_TIME, MAX_EMAIL, Body, Email, Schema, Text
 
-MAX_EMAIL = 254
 MAX_NAME = 255
 MAX_LOGIN_PASSWORD = 1024
-EMAIL = "ada@example.com"
 
 COOKIE = Field(False, description="Whether the tokens are also to be set as cookies, which no script can read.")
 
@@ -28,9 +26,7 @@ Username = Annotated[Text, Field(max_length=32, json_schema_extra={"pattern": US
 class RegisterBody(Body):
     """A new account."""
 
-    email: Text = Field(
-        min_length=3, max_length=MAX_EMAIL, examples=[EMAIL], json_schema_extra={"format": "email"}
-    )
+    email: Email
     password: Password = Field(
         min_length=MIN_LENGTH,
         max_length=MAX_LENGTH,
@@ -55,7 +51,7 @@ class LoginBody(Body):
 
     model_config = ConfigDict(json_schema_extra=_either)
 
-    email: Text | None = Field(None, max_length=MAX_EMAIL, examples=[EMAIL])
+    email: Text | None = Field(None, max_length=MAX_EMAIL, examples=[EXAMPLE_EMAIL])
     username: Text | None = Field(None, max_length=MAX_NAME)
     password: Password = Field(max_length=MAX_LOGIN_PASSWORD, examples=["correct-horse-battery-staple"])
     cookie: bool = COOKIE
@@ -90,7 +86,7 @@ class User(Schema):
     """A user, as that user sees the account."""
 
     id: UUID = Field(examples=[EXAMPLE_ID])
-    email: str | None = Field(examples=[EMAIL])
+    email: str | None = Field(examples=[EXAMPLE_EMAIL])
     email_verified: bool
     username: str | None
     name: str

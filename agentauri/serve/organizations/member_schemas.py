@@ -7,11 +7,9 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from agentauri.accounts.roles import Role
-from agentauri.serve.schemas import EXAMPLE_ID, Body, Pagination, Schema, Text
+from agentauri.serve.schemas import EXAMPLE_EMAIL, EXAMPLE_ID, Body, Email, Pagination, Schema, Text
 
-MAX_EMAIL = 254
 MAX_TOKEN = 128
-EMAIL = "ada@example.com"
 
 
 def _either(schema: dict[str, Any]) -> None:
@@ -31,7 +29,7 @@ class MemberBody(Body):
     model_config = ConfigDict(json_schema_extra=_either)
 
     user_id: UUID | None = Field(None, examples=[EXAMPLE_ID], json_schema_extra=_not_null)
-    email: Text | None = Field(None, min_length=3, max_length=MAX_EMAIL, examples=[EMAIL], json_schema_extra=_not_null)
+    email: Email | None = Field(None, json_schema_extra=_not_null)
     role: Role = Field(Role.MEMBER, description="At most the caller's own.")
 
     @model_validator(mode="after")
@@ -77,7 +75,7 @@ class Invitation(Schema):
 
     id: UUID
     organization_id: UUID
-    email: str = Field(examples=[EMAIL])
+    email: str = Field(examples=[EXAMPLE_EMAIL])
     role: Role
     created_by: UUID | None = Field(description="Who invites; null: an API key or OAuth client did.")
     created_at: datetime

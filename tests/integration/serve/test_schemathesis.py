@@ -5,8 +5,10 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
@@ -14,52 +16,57 @@ import httpx2
 import pytest
 
 from agentauri.serve.app import create_app
+from agentauri.serve.organizations import service as organizations
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import CHEAP, PASSWORD, settings_for
 from tests.support.live import serving
 from tests.support.rows import feedback, insert_deliveries, insert_events
 
 ROOT = Path(__file__).resolve().parents[3]
-SUPPORT = ROOT / "tests" / "support"
+CONFIG = ROOT / "tests" / "support" / "schemathesis.toml"
 ACCOUNT = "staying@example.com"
 WORKERS = "2"
 SECONDS = 420
+MANY = 1_000_000
+
+
+@pytest.fixture
+async def address(database: str, pool: Pool, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """Of the application, with an account and what no request can make: events of the chains, and deliveries."""
+    monkeypatch.setattr(organizations, "MAX_OWNED", MANY)
+    with serving(
+        create_app(settings_for(database, redis_url, limits={"free": {"api_keys": MANY}}), cost=CHEAP)
+    ) as base:
+        async with httpx2.AsyncClient(base_url=f"{base}/api/v1") as client:
+            answer = await client.post("/auth/register", json={"email": ACCOUNT, "password": PASSWORD})
+        organization = UUID(answer.json()["data"]["user"]["organizations"][0]["id"])
+        async with pool.acquire() as connection:
+            await insert_events(connection, [feedback(number) for number in range(3)])
+            await insert_deliveries(connection, organization, ["dead", "retrying", "delivered"])
+        yield base
 
 
 @pytest.mark.timeout(SECONDS + 30)
-async def test_schemathesis_finds_nothing(database: str, pool: Pool, redis_url: str, tmp_path: Path) -> None:
-    app = create_app(settings_for(database, redis_url), cost=CHEAP)
-    with serving(app) as base:
-        await prepare(pool, base)
-        found = subprocess.run(
-            [
-                Path(sys.executable).with_name("st"), "--config-file", SUPPORT / "schemathesis.toml",
-                "run", f"{base}/api/v1/openapi.json", "--checks", "all", "--workers", WORKERS, "--no-color",
-                *shlex.split(os.environ.get("ST_ARGS", "")),
-            ],
-            cwd=tmp_path,
-            env=os.environ
-            | {
-                "AGENTAURI_FUZZED_API": base,
-                "AGENTAURI_FUZZED_ACCOUNT": ACCOUNT,
-                "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
-                "PYTHONPATH": str(ROOT),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )  # fmt: skip
-    print(found.stdout)  # pytest shows it for a test that failed
-    assert found.returncode == 0
-
-
-async def prepare(pool: Pool, base: str) -> None:
-    """An account with what no request can make: events of the chains, and deliveries."""
-    async with httpx2.AsyncClient(base_url=f"{base}/api/v1") as client:
-        answer = await client.post("/auth/register", json={"email": ACCOUNT, "password": PASSWORD})
-    organization = UUID(answer.json()["data"]["user"]["organizations"][0]["id"])
-    async with pool.acquire() as connection:
-        await insert_events(connection, [feedback(number) for number in range(3)])
-        await insert_deliveries(connection, organization, ["dead", "retrying", "delivered"])
+def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
+    shutil.copy(CONFIG, tmp_path)
+    found = subprocess.run(
+        [
+            Path(sys.executable).with_name("st"), "run", f"{address}/api/v1/openapi.json", "--checks", "all",
+            "--workers", WORKERS, "--no-color", *shlex.split(os.environ.get("ST_ARGS", "")),
+        ],
+        cwd=tmp_path,
+        env=os.environ
+        | {
+            "AGENTAURI_FUZZED_API": address,
+            "AGENTAURI_FUZZED_ACCOUNT": ACCOUNT,
+            "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
+            "PYTHONPATH": str(ROOT),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )  # fmt: skip
+    if found.returncode != 0:
+        pytest.fail(found.stdout, pytrace=False)

@@ -22,6 +22,7 @@ class NonceBody(Body):
         pattern="^0x[0-9a-fA-F]{40}$",
         description="In EIP-55 form, or all in small letters.",
         examples=[ADDRESS],
+        json_schema_extra={"not": {"pattern": "^0x0{40}$"}},
     )
     chain_id: int = Field(
         ge=1,
@@ -51,7 +52,7 @@ class WalletBody(Body):
 
     message: Text = Field(
         max_length=MAX_MESSAGE,
-        pattern="Nonce: [0-9a-f]{32}\n",
+        pattern=r"^[^\x00]*Nonce: [0-9a-f]{32}\n[^\x00]*$",
         description="`message` of `POST /auth/nonce`, as it came.",
         examples=[MESSAGE],
     )
