@@ -6,6 +6,7 @@ address trimmed, in Unicode NFC) and unique without case.
 """
 
 import re
+import unicodedata
 
 import email_validator
 

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from agentauri.serve.csrf import SAFE_METHODS
 from agentauri.serve.openapi_headers import COMPONENTS, describe_headers
 from agentauri.serve.openapi_inputs import tell_limits_of_text
 from agentauri.serve.openapi_links import add_links
@@ -53,8 +54,13 @@ ORGANIZATION = {
     "description": "The organization to act in; without it the personal one.",
     "schema": {"type": "string", "format": "uuid", "examples": [EXAMPLE_ID]},
 }
-
-
+CSRF = {
+    "name": "X-CSRF-Token",
+    "in": "header",
+    "required": False,
+    "description": "What `GET /api/v1/auth/csrf` gives; needed where the cookie is the only credentials.",
+    "schema": {"type": "string"},
+}
 IDEMPOTENCY = "Idempotency-Key"
 MACHINES_TOO = "bearer"
 BOUNDS = ("minimum", "maximum")
@@ -98,8 +104,8 @@ def document(app: FastAPI, *, public_url: str) -> dict[str, Any]:
     made["components"].setdefault("securitySchemes", {}).update(SCHEMES)
     made["components"]["headers"] = COMPONENTS
     for path, item in made["paths"].items():
-        for operation in item.values():
-            _complete(path, operation)
+        for method, operation in item.items():
+            _complete(path, method, operation)
             tell_limits_of_text(made, operation)
     add_links(made)
     _restore_integers(made)
@@ -117,19 +123,19 @@ def _restore_integers(part: object) -> None:
         _restore_integers(inner)
 
 
-def _complete(path: str, operation: dict[str, Any]) -> None:
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
     for status in _errors_of(path, operation):
         found = responses.setdefault(str(status), {"description": TITLES[ERROR_CODES[status]]})
         found.setdefault("content", {"application/problem+json": problem_content(status, path)})
     if operation.get("security"):
-        _complete_security(operation)
+        _complete_security(method, operation)
     names = {one["name"] for one in operation.get("parameters", [])}
     describe_headers(operation, once=IDEMPOTENCY in names)
 
 
-def _complete_security(operation: dict[str, Any]) -> None:
+def _complete_security(method: str, operation: dict[str, Any]) -> None:
     """Every kind of credentials that the operation takes; what is about a person's account takes a person's alone."""
     ((scheme, scopes),) = operation["security"][0].items()
     machines = [{"api_key": scopes}] if scheme == MACHINES_TOO else []
@@ -137,6 +143,8 @@ def _complete_security(operation: dict[str, Any]) -> None:
     parameters = operation.setdefault("parameters", [])
     if machines and not any(one["name"] == "organization_id" for one in parameters):
         parameters.append(ORGANIZATION)
+    if method.upper() not in SAFE_METHODS:
+        parameters.append(CSRF)
 
 
 def _errors_of(path: str, operation: dict[str, Any]) -> list[int]:

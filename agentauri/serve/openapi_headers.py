@@ -45,6 +45,15 @@ COMPONENTS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "Cache-Control": {
+        "description": "`no-store` where the answer holds a secret.",
+        "schema": {"type": "string", "examples": ["no-store"]},
+    },
+    "Strict-Transport-Security": {"description": "In production alone.", "schema": {"type": "string"}},
+    "Set-Cookie": {
+        "description": "The tokens, where cookies were asked for; or that the browser forgets them.",
+        "schema": {"type": "string"},
+    },
     **RATES,
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
     "WWW-Authenticate": {
@@ -62,7 +71,8 @@ COMPONENTS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
 }
-EVERYWHERE = (ALWAYS, *SECURITY, "Content-Security-Policy")
+OF_SUCCESS = (*SECURITY, "Content-Security-Policy", "Strict-Transport-Security", "Cache-Control")
+"""Errors have the first ones too; named once an operation, they are enough."""
 OF_STATUS = {"401": ("WWW-Authenticate",), "429": ("Retry-After",), "503": ("Retry-After",)}
 
 
@@ -70,7 +80,7 @@ def describe_headers(operation: dict[str, Any], *, once: bool) -> None:
     """Name at every answer of ``operation`` the headers that it has. ``once``: the operation takes idempotency keys."""
     counted = "429" in operation["responses"]
     for status, response in operation["responses"].items():
-        names = [*EVERYWHERE, *(RATES if counted else ()), *OF_STATUS.get(status, ())]
+        names = [ALWAYS, *(OF_SUCCESS if status < "4" else ()), *(RATES if counted else ()), *OF_STATUS.get(status, ())]
         if status.startswith("2") and once:
             names.append("Idempotent-Replayed")
         if status.startswith("3"):

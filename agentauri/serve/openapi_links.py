@@ -1,6 +1,7 @@
 """How operations follow each other, as links of the OpenAPI document: from what makes a thing to what takes it.
 
-An operation on ``/things`` whose answer holds an id is linked to every operation below ``/things/{thing_id}``, as far
+A new organization is linked to what makes things in it, too, by the header that names it. An operation on ``/things``
+whose answer holds an id is linked to every operation below ``/things/{thing_id}``, as far
 as the answer and the request's own path say all that the other path needs. So a program (and the tests that walk the
 API by its document) gets from making a thing to reading, changing and deleting it without knowing anything else.
 """
@@ -10,6 +11,9 @@ from typing import Any
 
 PARAMETER = re.compile(r"\{([^}]+)\}")
 JSON = "application/json"
+ORGANIZATIONS = "/organizations"
+ORGANIZATION_HEADER = "X-Organization-ID"
+ID = "$response.body#/data/id"
 
 
 def add_links(document: dict[str, Any]) -> None:
@@ -19,6 +23,8 @@ def add_links(document: dict[str, Any]) -> None:
             for status, response in operation["responses"].items():
                 if status.startswith("2"):
                     _link(document, path, response)
+                if status == "201" and path.endswith(ORGANIZATIONS):
+                    _link_to_header(document, response)
 
 
 def _link(document: dict[str, Any], path: str, response: dict[str, Any]) -> None:
@@ -31,10 +37,20 @@ def _link(document: dict[str, Any], path: str, response: dict[str, Any]) -> None
         known = {name: f"$request.path.{name}" for name in PARAMETER.findall(path)}
         known[parameter] = f"$response.body#{pointer}"
         for target in item.values():
-            response.setdefault("links", {})[target["operationId"]] = {
-                "operationId": target["operationId"],
-                "parameters": known,
-            }
+            _add(response, target, known)
+
+
+def _link_to_header(document: dict[str, Any], response: dict[str, Any]) -> None:
+    for path, item in document["paths"].items():
+        for target in item.values():
+            names = {one["name"] for one in target.get("parameters", [])}
+            if ORGANIZATION_HEADER in names and "201" in target["responses"] and not PARAMETER.search(path):
+                _add(response, target, {f"header.{ORGANIZATION_HEADER}": ID})
+
+
+def _add(response: dict[str, Any], target: dict[str, Any], parameters: dict[str, str]) -> None:
+    name = target["operationId"]
+    response.setdefault("links", {})[name] = {"operationId": name, "parameters": parameters}
 
 
 def _next_parameter(path: str, target: str) -> str | None:

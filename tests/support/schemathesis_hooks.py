@@ -9,7 +9,7 @@ further than "there is no such thing"; those that follow a link keep what the li
 import os
 import re
 from itertools import count
-from threading import Lock
+from threading import local
 from typing import Any
 
 import httpx2
@@ -22,14 +22,13 @@ BASE = os.environ["AGENTAURI_FUZZED_API"]
 PARAMETER = re.compile(r"\{([^}]+)\}")
 
 
-class Callers:
-    """Gives the headers of a caller whom the API knows at this moment."""
+class Callers(local):
+    """Gives the headers of a caller whom the API knows at this moment; of each worker its own."""
 
     def __init__(self) -> None:
         self.staying = Account(BASE, os.environ["AGENTAURI_FUZZED_ACCOUNT"])
         assert self.staying.enter()
-        self._lock, self._turns, self._numbers = Lock(), count(), count()
-        self._losing, self._key = Account(BASE, "lost@example.com").register(), ""
+        self._key, self.losing = "", _new_account()
 
     def person(self) -> Headers:
         """The account that stays, with its token."""
@@ -37,15 +36,13 @@ class Callers:
 
     def anybody(self) -> Headers:
         """The same, by turns with its token and with a key."""
-        with self._lock:
-            return self.staying.headers if next(self._turns) % 2 else {"X-API-Key": self._living_key()}
+        return self.staying.headers if next(turns) % 2 else {"X-API-Key": self._living_key()}
 
     def somebody_to_lose(self) -> Headers:
         """A new session of an account that may have been lost by now; then of the next one."""
-        with self._lock:
-            if not self._losing.enter():
-                self._losing = Account(BASE, f"lost{next(self._numbers)}@example.com").register()
-            return self._losing.headers
+        if not self.losing.enter():
+            self.losing = _new_account()
+        return self.losing.headers
 
     def _living_key(self) -> str:
         """The key, or a new one: requests may have revoked it."""
@@ -55,9 +52,15 @@ class Callers:
         return self._key
 
 
+turns, numbers = count(), count()
+
+
+def _new_account() -> Account:
+    return Account(BASE, f"lost{next(numbers)}@example.com").register()
+
+
 callers = Callers()
-things = Things(BASE, callers.staying)
-turns = count()
+things = Things(BASE, callers.staying, lambda: callers.losing)
 
 
 @schemathesis.auth(refresh_interval=None)
@@ -72,6 +75,7 @@ class Credentials:
         if path.startswith("/api/v1/auth/"):
             return callers.somebody_to_lose()
         of_machines = any("api_key" in one for one in asked) and "{organization_id}" not in path
+        of_machines &= not _is_stateful(case)  # walks are through organizations that the key is not of
         return callers.anybody() if of_machines else callers.person()
 
     def set(self, case: Any, data: Headers, context: Any) -> None:
@@ -81,13 +85,25 @@ class Credentials:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Let every second request that fits its schema be about things that are there."""
-    if case.meta is None or not case.meta.generation.mode.is_positive or next(turns) % 2:
+    """Let every second request that fits its schema be about things that are there, and walks not stop halfway."""
+    if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    body = things.body_for(case.operation.definition.raw["operationId"])
-    if body is not None and not isinstance(case.body, NotSet):
-        case.body = body
-    names = set(PARAMETER.findall(case.operation.path))
-    if names and case.meta.phase.name.value != "stateful":
-        case.path_parameters = things.ids_for(names)
-        case.headers.pop("X-Organization-ID", None)
+    operation_id, names = case.operation.definition.raw["operationId"], set(PARAMETER.findall(case.operation.path))
+    if _is_stateful(case):
+        _drop(case, "Idempotency-Key", *(["X-Organization-ID"] if names else []))
+    elif next(turns) % 2:
+        return
+    elif names:
+        _drop(case, "X-Organization-ID")
+        case.path_parameters = things.ids_for(operation_id, names)
+    if not isinstance(case.body, NotSet) and (not _is_stateful(case) or operation_id in things.always):
+        case.body = things.body_for(operation_id, case.path_parameters) or case.body
+
+
+def _drop(case: Any, *names: str) -> None:
+    for name in names:
+        case.headers.pop(name, None)
+
+
+def _is_stateful(case: Any) -> bool:
+    return case.meta is not None and case.meta.phase.name.value == "stateful"

@@ -8,9 +8,11 @@ from itertools import count
 from typing import Any
 
 import httpx2
+from eth_account import Account as Wallet
 
 from agentauri.accounts.roles import Scope
 from agentauri.serve.triggers.schemas import EXAMPLE_TRIGGER
+from tests.support.wallets import sign
 
 PASSWORD = "correct-horse-battery-staple"
 Headers = dict[str, str]
@@ -24,7 +26,7 @@ class Account:
         self.client = httpx2.Client(base_url=f"{base}/api/v1", timeout=30)
         self.email = email
         self.headers: Headers = {}
-        self.user_id = ""
+        self.user_id = self.refresh_token = ""
 
     def enter(self) -> bool:
         """Begin a new session; False: there is no such account, or not with this password."""
@@ -40,7 +42,8 @@ class Account:
 
     def _entered(self, answer: httpx2.Response) -> bool:
         data = answer.json()["data"]
-        self.headers, self.user_id = {"Authorization": f"Bearer {data['token']}"}, data["user"]["id"]
+        self.headers = {"Authorization": f"Bearer {data['token']}"}
+        self.user_id, self.refresh_token = data["user"]["id"], data["refresh_token"]
         return True
 
     def make(self, path: str, body: object = None) -> Any:
@@ -57,10 +60,13 @@ class Account:
 
 
 class Things:
-    """Makes things for ``account``."""
+    """Makes things for ``account``; sessions and passwords are those of the account that ``losing`` gives."""
 
-    def __init__(self, base: str, account: Account) -> None:
-        self._base, self._account, self._numbers = base, account, count()
+    always = frozenset({"create_trigger", "change_trigger"})
+    """Operations whose bodies from here fit in every place, and chance finds hardly any that fits."""
+
+    def __init__(self, base: str, account: Account, losing: Callable[[], Account]) -> None:
+        self._base, self._account, self._losing, self._numbers = base, account, losing, count()
         self._makers: dict[str, Callable[[], Ids]] = {
             "organization_id": self._organization,
             "user_id": self._member,
@@ -70,41 +76,88 @@ class Things:
             "secret_id": lambda: {"secret_id": account.make("/webhook-secrets")["id"]},
             "event_id": lambda: {"event_id": account.first("/events")["id"]},
             "delivery_id": lambda: {"delivery_id": account.first("/deliveries")["id"]},
+            "session_id": self._session,
         }
-        self._bodies: dict[str, Callable[[], Any]] = {
-            "create_trigger": lambda: EXAMPLE_TRIGGER,
-            "change_trigger": lambda: EXAMPLE_TRIGGER,
+        self._bodies: dict[str, Callable[[Ids], Any]] = {
+            "create_trigger": lambda _: EXAMPLE_TRIGGER,
+            "change_trigger": lambda _: EXAMPLE_TRIGGER,
+            "register": lambda _: {"email": self._email(), "password": PASSWORD},
+            "login": lambda _: {"email": losing().email, "password": PASSWORD, "cookie": True},
+            "refresh": lambda _: {"refresh_token": self.stranger().refresh_token},
+            "sign_in_with_wallet": lambda _: self._signed(),
+            "change_me": lambda _: {"email": self._email(), "name": "Ada", "current_password": PASSWORD},
+            "change_password": lambda _: {"current_password": PASSWORD, "new_password": f"{PASSWORD}-2"},
+            "delete_me": lambda _: {"password": PASSWORD},
+            "accept_invitation": lambda _: {"token": self._invited()},
+            "transfer_organization": lambda ids: {"user_id": self._join(ids["organization_id"])},
         }
 
-    def ids_for(self, parameters: set[str]) -> Ids:
+    def ids_for(self, operation_id: str, parameters: set[str]) -> Ids:
         """New things, so that every one of ``parameters`` is named."""
+        if operation_id == "leave_organization":
+            return {"organization_id": self._joined()}
         found: Ids = {}
         for name in sorted(parameters, key=lambda name: name in OUTER):
             if name not in found:
                 found |= self._makers[name]()
         return {name: found[name] for name in parameters}
 
-    def body_for(self, operation_id: str) -> Any:
+    def body_for(self, operation_id: str, ids: Ids) -> Any:
         """A body that the operation takes at this moment; None: any that fits its schema will do."""
         maker = self._bodies.get(operation_id)
-        return None if maker is None else maker()
+        return None if maker is None else maker(ids)
 
     def stranger(self) -> Account:
         """Another account."""
         return Account(self._base, f"stranger{next(self._numbers)}@example.com").register()
 
+    def _email(self) -> str:
+        return f"somebody{next(self._numbers)}@example.com"
+
+    def _signed(self) -> dict[str, str]:
+        """A text to sign in with, signed by a new wallet."""
+        wallet = Wallet.create()
+        asked = {"address": wallet.address, "chain_id": 1}
+        message = self._account.make("/auth/nonce", asked)["message"]
+        return {"message": message, "signature": "0x" + sign(message, wallet).hex()}
+
+    def _join(self, organization_id: str) -> str:
+        """A new member."""
+        user_id = self.stranger().user_id
+        self._account.make(f"/organizations/{organization_id}/members", {"user_id": user_id})
+        return user_id
+
+    def _joined(self) -> str:
+        """An organization of somebody else, with the account in it."""
+        owner = self.stranger()
+        organization: str = owner.make("/organizations", {"name": "of a stranger"})["id"]
+        owner.make(f"/organizations/{organization}/members", {"user_id": self._account.user_id})
+        return organization
+
+    def _invited(self) -> str:
+        """The token of an invitation."""
+        owner = self.stranger()
+        organization = owner.make("/organizations", {"name": "of a stranger"})["id"]
+        token: str = owner.make(f"/organizations/{organization}/members", {"email": self._account.email})["token"]
+        return token
+
     def _organization(self) -> Ids:
         return {"organization_id": self._account.make("/organizations", {"name": "of the tests"})["id"]}
 
     def _member(self) -> Ids:
-        organization, user = self._organization(), self.stranger().user_id
-        self._account.make(f"/organizations/{organization['organization_id']}/members", {"user_id": user})
-        return {**organization, "user_id": user}
+        organization = self._organization()
+        return {**organization, "user_id": self._join(organization["organization_id"])}
 
     def _invitation(self) -> Ids:
-        organization, email = self._organization(), f"invited{next(self._numbers)}@example.com"
-        made = self._account.make(f"/organizations/{organization['organization_id']}/members", {"email": email})
+        organization = self._organization()
+        path = f"/organizations/{organization['organization_id']}/members"
+        made = self._account.make(path, {"email": self._email()})
         return {**organization, "invitation_id": made["id"]}
+
+    def _session(self) -> Ids:
+        account = self._losing()
+        account.enter()  # an earlier request may have ended the session before
+        return {"session_id": account.first("/auth/sessions")["id"]}
 
     def _trigger(self) -> Ids:
         made = self._account.make("/triggers", EXAMPLE_TRIGGER)

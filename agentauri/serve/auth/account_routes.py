@@ -11,7 +11,7 @@ from agentauri.serve import API
 from agentauri.serve.answers import counted, nothing, one, secret
 from agentauri.serve.auth import export, leaving, profile, schemas
 from agentauri.serve.auth.account_schemas import AccountPatch, ExportAnswer, LeaveBody, SessionList
-from agentauri.serve.auth.cookies import without_cookies
+from agentauri.serve.auth.cookies import SETS, without_cookies
 from agentauri.serve.caller import actor_of
 from agentauri.serve.context import In
 from agentauri.serve.openapi import errors
@@ -32,7 +32,9 @@ async def change_me(context: In, me: Me, client: Anonymous, body: AccountPatch) 
     return one(await profile.change(context, me, client, body.sent()))
 
 
-@router.delete("/me", operation_id="delete_me", status_code=204, response_class=Response, responses=errors(409, 429))
+@router.delete(
+    "/me", operation_id="delete_me", status_code=204, response_class=Response, responses={204: SETS, **errors(409, 429)}
+)
 async def delete_me(context: In, me: Me, client: Anonymous, body: LeaveBody | None = None) -> Response:
     """Delete the own account and everything that is the user's alone: the personal organization with all that is in it,
     and organizations without other members. Refused while one with other members would lose its only owner."""
@@ -59,7 +61,13 @@ async def list_sessions(context: In, me: Me, limit: Limit = DEFAULT_LIMIT, offse
     return secret(counted(shown, total=len(found), limit=limit, offset=offset))
 
 
-@router.delete("/sessions/{session_id}", operation_id="delete_session", status_code=204, response_class=Response)
+@router.delete(
+    "/sessions/{session_id}",
+    operation_id="delete_session",
+    status_code=204,
+    response_class=Response,
+    responses={204: SETS},
+)
 async def delete_session(context: In, me: Me, client: Anonymous, session_id: Id) -> Response:
     """End one of the own sessions, this one too: its tokens work no more."""
     async with context.pool.acquire() as connection, connection.transaction():

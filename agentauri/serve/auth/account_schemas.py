@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from agentauri.accounts.emails import parse_email
 from agentauri.accounts.passwords import MAX_LENGTH, MIN_LENGTH
-from agentauri.serve.auth.schemas import EMAIL, MAX_EMAIL, MAX_LOGIN_PASSWORD, MAX_NAME, OrganizationOfUser, Password
-from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Pagination, Schema, Text
+from agentauri.serve.auth.schemas import MAX_LOGIN_PASSWORD, MAX_NAME, OrganizationOfUser, Password, Username
+from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Email, Pagination, Schema, Text
 
 EXAMPLE_PASSWORD = "correct-horse-battery-staple"
 MAX_TOKEN = 128
@@ -35,13 +36,10 @@ class AccountPatch(Body):
     """The fields to change; others stay. A new e-mail address holds once it is confirmed."""
 
     name: Text = Field("", max_length=MAX_NAME, examples=["Ada Lovelace"])
-    username: Text | None = Field(None, max_length=32, description="Letters, digits, '.', '_' and '-'; null: none.")
-    email: Text = Field(
+    username: Username | None = Field(None, description="Unique without case; null: none.")
+    email: Email = Field(
         default_factory=str,  # shows no default, for there is none
-        min_length=3,
-        max_length=MAX_EMAIL,
         description="Gets a mail with a token for `POST /auth/email/verify`; the account keeps its address until then.",
-        examples=[EMAIL],
     )
     current_password: OwnPassword = None
 
@@ -72,7 +70,7 @@ class TokenBody(Body):
 class ForgotBody(Body):
     """Whose password is forgotten."""
 
-    email: Text = Field(min_length=3, max_length=MAX_EMAIL, examples=[EMAIL])
+    email: Annotated[Email, AfterValidator(parse_email)]
 
 
 class ResetBody(Body):

@@ -9,7 +9,7 @@ from agentauri.accounts.limits import Policy
 from agentauri.serve import API
 from agentauri.serve.answers import one, secret
 from agentauri.serve.auth.account_schemas import CsrfAnswer
-from agentauri.serve.auth.cookies import find_refresh_cookie, get_session
+from agentauri.serve.auth.cookies import PARAMETERS, find_refresh_cookie, get_session
 from agentauri.serve.context import In
 from agentauri.serve.guard import Guard, guarded
 from agentauri.serve.openapi import errors
@@ -18,7 +18,13 @@ from agentauri.serve.reading import Route
 router = APIRouter(prefix=f"{API}/auth", tags=["auth"], route_class=Route)
 
 
-@router.get("/csrf", operation_id="get_csrf", response_model=CsrfAnswer, responses=errors(401, 429))
+@router.get(
+    "/csrf",
+    operation_id="get_csrf",
+    response_model=CsrfAnswer,
+    responses=errors(401, 429),
+    openapi_extra={"parameters": PARAMETERS},
+)
 async def get_csrf(context: In, guard: Annotated[Guard, guarded(Policy.REFRESH)]) -> Response:
     """The value of `X-CSRF-Token` for the session in the cookies: requests by cookie that change something need it.
 

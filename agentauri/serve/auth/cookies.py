@@ -6,7 +6,7 @@ cookie brings ``X-CSRF-Token``; other sites can neither read it nor set the head
 """
 
 from http import HTTPStatus
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 import orjson
@@ -24,6 +24,12 @@ from agentauri.store import sessions
 
 REFRESH_COOKIE = "refresh-token"
 REFRESH_PATH = f"{API}/auth"
+PARAMETERS = [
+    {"name": COOKIE, "in": "cookie", "required": False, "schema": {"type": "string"}},
+    {"name": REFRESH_COOKIE, "in": "cookie", "required": False, "schema": {"type": "string"}},
+]
+"""For the document, where a cookie is more than credentials."""
+SETS: dict[str, Any] = {"headers": {"Set-Cookie": {"$ref": "#/components/headers/Set-Cookie"}}}
 NO_COOKIE = "send a refresh token, in the body or as the cookie that a login with `cookie: true` sets."
 NO_SESSION = "there is no session in your cookies; log in with `cookie: true` first."
 

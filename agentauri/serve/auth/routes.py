@@ -12,7 +12,14 @@ from agentauri.serve import API
 from agentauri.serve.answers import nothing, one, secret
 from agentauri.serve.auth import service
 from agentauri.serve.auth.addresses import welcome
-from agentauri.serve.auth.cookies import find_refresh_cookie, read_refresh_cookie, with_cookies, without_cookies
+from agentauri.serve.auth.cookies import (
+    PARAMETERS,
+    SETS,
+    find_refresh_cookie,
+    read_refresh_cookie,
+    with_cookies,
+    without_cookies,
+)
 from agentauri.serve.auth.schemas import (
     LoginBody,
     RefreshBody,
@@ -24,7 +31,7 @@ from agentauri.serve.auth.schemas import (
 from agentauri.serve.context import In
 from agentauri.serve.guard import Guard, guarded
 from agentauri.serve.once import Once
-from agentauri.serve.openapi import errors
+from agentauri.serve.openapi import CSRF, errors
 from agentauri.serve.principal import Anonymous, require_user
 from agentauri.serve.reading import Route
 from agentauri.store.database import Connection
@@ -37,7 +44,7 @@ router = APIRouter(prefix=f"{API}/auth", tags=["auth"], route_class=Route)
     operation_id="register",
     status_code=201,
     response_model=RegisteredAnswer,
-    responses=errors(409, 429),
+    responses={201: SETS, **errors(409, 429)},
 )
 async def register(
     context: In, guard: Annotated[Guard, guarded(Policy.REGISTRATION)], once: Once, body: RegisterBody
@@ -59,7 +66,7 @@ async def register(
     return with_cookies(context, answer) if body.cookie else answer
 
 
-@router.post("/login", operation_id="login", response_model=TokensAnswer, responses=errors(401, 429))
+@router.post("/login", operation_id="login", response_model=TokensAnswer, responses={200: SETS, **errors(401, 429)})
 async def login(context: In, guard: Annotated[Guard, guarded(Policy.LOGIN)], body: LoginBody) -> Response:
     """Log in with e-mail or user name; an unknown account and a wrong password look the same. The fifth failure in a
     row locks account and client for 15 minutes; further ones for longer."""
@@ -68,7 +75,13 @@ async def login(context: In, guard: Annotated[Guard, guarded(Policy.LOGIN)], bod
     return with_cookies(context, answer) if body.cookie else answer
 
 
-@router.post("/refresh", operation_id="refresh", response_model=TokensAnswer, responses=errors(401, 403, 429))
+@router.post(
+    "/refresh",
+    operation_id="refresh",
+    response_model=TokensAnswer,
+    responses={200: SETS, **errors(401, 403, 429)},
+    openapi_extra={"parameters": [*PARAMETERS, CSRF]},
+)
 async def refresh(
     context: In, guard: Annotated[Guard, guarded(Policy.REFRESH)], body: RefreshBody | None = None
 ) -> Response:
@@ -82,7 +95,7 @@ async def refresh(
     return with_cookies(context, answer) if by_cookie or body.cookie else answer
 
 
-@router.post("/logout", operation_id="logout", status_code=204, response_class=Response)
+@router.post("/logout", operation_id="logout", status_code=204, response_class=Response, responses={204: SETS})
 async def logout(context: In, principal: Annotated[Principal, require_user()], client: Anonymous) -> Response:
     """End the session whose access token this is, and forget its cookies; its refresh token ends with it."""
     await service.logout(context, principal, client)
