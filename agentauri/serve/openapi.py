@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from agentauri.serve.csrf import SAFE_METHODS
 from agentauri.serve.openapi_headers import COMPONENTS, describe_headers
-from agentauri.serve.openapi_inputs import tell_limits_of_text
+from agentauri.serve.openapi_inputs import tell_body_is_no_null, tell_limits_of_text
 from agentauri.serve.openapi_links import add_links
 from agentauri.serve.problems import CODES, TITLES, TYPE_PREFIX
 from agentauri.serve.schemas import EXAMPLE_ID, Problem
@@ -106,6 +106,7 @@ def document(app: FastAPI, *, public_url: str) -> dict[str, Any]:
     for path, item in made["paths"].items():
         for method, operation in item.items():
             _complete(path, method, operation)
+            tell_body_is_no_null(operation)
             tell_limits_of_text(made, operation)
     add_links(made)
     _restore_integers(made)

@@ -12,6 +12,14 @@ PARTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 INNER = ("items", "additionalProperties", "not")
 
 
+def tell_body_is_no_null(operation: dict[str, Any]) -> None:
+    """A body that may be left out is not null where it is there."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        kinds = content["schema"].get("anyOf", [])
+        if {"type": "null"} in kinds:
+            content["schema"] = next(one for one in kinds if one != {"type": "null"})
+
+
 def tell_limits_of_text(document: dict[str, Any], operation: dict[str, Any]) -> None:
     """Say in the schemas of what ``operation`` takes that text is without U+0000."""
     for parameter in operation.get("parameters", []):

@@ -19,6 +19,7 @@ from agentauri.models.problems import step
 
 MAX_DEPTH = 32
 BAD_TEXT = "holds U+0000 or half a surrogate pair, which cannot be stored; remove it."
+NO_OBJECT = "the body must be a JSON object."
 WRONG_TYPE = "send the body as JSON with `Content-Type: application/json`."
 
 
@@ -86,8 +87,11 @@ class StrictRequest(Request):
         return raw
 
     async def json(self) -> Any:
-        """The body's JSON value."""
-        return parse_body(await self.body())
+        """The body's JSON value. Raises InvalidRequest for null, which is no way to leave out a body."""
+        value = parse_body(await self.body())
+        if value is None:
+            _refuse(NO_OBJECT)
+        return value
 
 
 class Route(APIRoute):

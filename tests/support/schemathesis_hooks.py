@@ -8,6 +8,7 @@ further than "there is no such thing"; those that follow a link keep what the li
 
 import os
 import re
+from collections import defaultdict
 from itertools import count
 from threading import local
 from typing import Any
@@ -19,6 +20,7 @@ from schemathesis.core import NotSet
 from tests.support.schemathesis_things import KEY, Account, Headers, Things
 
 BASE = os.environ["AGENTAURI_FUZZED_API"]
+CALLBACKS = {"google_callback": "google", "github_callback": "github"}
 PARAMETER = re.compile(r"\{([^}]+)\}")
 
 
@@ -36,7 +38,7 @@ class Callers(local):
 
     def anybody(self) -> Headers:
         """The same, by turns with its token and with a key."""
-        return self.staying.headers if next(turns) % 2 else {"X-API-Key": self._living_key()}
+        return self.staying.headers if next(keys) % 2 else {"X-API-Key": self._living_key()}
 
     def somebody_to_lose(self) -> Headers:
         """A new session of an account that may have been lost by now; then of the next one."""
@@ -52,7 +54,9 @@ class Callers(local):
         return self._key
 
 
-turns, numbers = count(), count()
+keys, numbers = count(), count()
+turns: defaultdict[str, Any] = defaultdict(count)
+"""By operation, so that the first request of each is about something that is there."""
 
 
 def _new_account() -> Account:
@@ -85,17 +89,23 @@ class Credentials:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Let every second request that fits its schema be about things that are there, and walks not stop halfway."""
+    """Let every second request that fits its schema be about things that are there, and walks not stop halfway.
+
+    Redirections are answers of ours; where they lead is not.
+    """
+    kwargs["allow_redirects"] = False
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     operation_id, names = case.operation.definition.raw["operationId"], set(PARAMETER.findall(case.operation.path))
     if _is_stateful(case):
         _drop(case, "Idempotency-Key", *(["X-Organization-ID"] if names else []))
-    elif next(turns) % 2:
+    elif next(turns[operation_id]) % 2:
         return
     elif names:
         _drop(case, "X-Organization-ID")
         case.path_parameters = things.ids_for(operation_id, names)
+    elif operation_id in CALLBACKS:
+        case.query, case.cookies = things.return_of(CALLBACKS[operation_id])
     if not isinstance(case.body, NotSet) and (not _is_stateful(case) or operation_id in things.always):
         case.body = things.body_for(operation_id, case.path_parameters) or case.body
 

@@ -6,6 +6,7 @@ Every maker answers with the path parameters that name the thing, or with the bo
 from collections.abc import Callable
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 from eth_account import Account as Wallet
@@ -77,6 +78,7 @@ class Things:
             "event_id": lambda: {"event_id": account.first("/events")["id"]},
             "delivery_id": lambda: {"delivery_id": account.first("/deliveries")["id"]},
             "session_id": self._session,
+            "client_id": lambda: {"client_id": account.make("/oauth/clients", KEY)["id"]},
         }
         self._bodies: dict[str, Callable[[Ids], Any]] = {
             "create_trigger": lambda _: EXAMPLE_TRIGGER,
@@ -89,6 +91,7 @@ class Things:
             "change_password": lambda _: {"current_password": PASSWORD, "new_password": f"{PASSWORD}-2"},
             "delete_me": lambda _: {"password": PASSWORD},
             "accept_invitation": lambda _: {"token": self._invited()},
+            "create_oauth_token": lambda _: self._grant(),
             "transfer_organization": lambda ids: {"user_id": self._join(ids["organization_id"])},
         }
 
@@ -107,6 +110,14 @@ class Things:
         maker = self._bodies.get(operation_id)
         return None if maker is None else maker(ids)
 
+    def return_of(self, provider: str) -> tuple[dict[str, str], dict[str, str]]:
+        """The query and the cookies with which a browser comes back from a provider of logins."""
+        with httpx2.Client() as browser:
+            begun = browser.get(f"{self._base}/api/v1/auth/{provider}", params={"follow": "false"})
+            back = browser.get(begun.json()["data"]["url"]).headers["location"]
+            query = parse_qs(urlsplit(back).query)
+            return {name: query[name][0] for name in ("state", "code")}, dict(begun.cookies)
+
     def stranger(self) -> Account:
         """Another account."""
         return Account(self._base, f"stranger{next(self._numbers)}@example.com").register()
@@ -120,6 +131,11 @@ class Things:
         asked = {"address": wallet.address, "chain_id": 1}
         message = self._account.make("/auth/nonce", asked)["message"]
         return {"message": message, "signature": "0x" + sign(message, wallet).hex()}
+
+    def _grant(self) -> dict[str, str]:
+        """What a new OAuth client asks for a token with."""
+        made = self._account.make("/oauth/clients", KEY)
+        return {"grant_type": "client_credentials", "client_id": made["id"], "client_secret": made["secret"]}
 
     def _join(self, organization_id: str) -> str:
         """A new member."""

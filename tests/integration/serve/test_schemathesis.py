@@ -3,11 +3,11 @@
 ``ST_ARGS`` goes to its command line, for one who looks into a finding: ``--include-path-regex api-keys``.
 """
 
+import asyncio
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +21,7 @@ from agentauri.serve.auth import guess
 from agentauri.serve.organizations import service as organizations
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import CHEAP, PASSWORD, settings_for
+from tests.support.fake_provider import SETTINGS, FakeProvider, running
 from tests.support.live import serving
 from tests.support.rows import feedback, insert_deliveries, insert_events
 
@@ -29,6 +30,7 @@ CONFIG = ROOT / "tests" / "support" / "schemathesis.toml"
 ACCOUNT = "staying@example.com"
 WORKERS = "2"
 SECONDS = 420
+PROVIDERS = ("google", "github")
 MANY = 1_000_000
 WALKED = re.compile(r"API Links: +(\d+) covered / (\d+) selected")
 ENOUGH = 0.8
@@ -40,27 +42,31 @@ async def address(database: str, pool: Pool, redis_url: str, monkeypatch: pytest
     """Of the application, with an account and what no request can make: events of the chains, and deliveries."""
     monkeypatch.setattr(organizations, "MAX_OWNED", MANY)
     monkeypatch.setattr(guess, "SCHEDULE", (0,))  # wrong passwords lock nobody out
-    with serving(
-        create_app(settings_for(database, redis_url, limits={"free": {"api_keys": MANY}}), cost=CHEAP)
-    ) as base:
-        async with httpx2.AsyncClient(base_url=f"{base}/api/v1") as client:
-            answer = await client.post("/auth/register", json={"email": ACCOUNT, "password": PASSWORD})
-        organization = UUID(answer.json()["data"]["user"]["organizations"][0]["id"])
-        async with pool.acquire() as connection:
-            await insert_events(connection, [feedback(number) for number in range(3)])
-            await connection.execute("UPDATE users SET email_verified_at = now()")
-            await insert_deliveries(connection, organization, ["dead", "retrying", "delivered"])
-        yield base
+    callbacks = {f"http://127.0.0.1:8000/api/v1/auth/{name}/callback" for name in PROVIDERS}
+    async with running(FakeProvider(callbacks=callbacks)) as fake:
+        oauth = {name: {**SETTINGS, "base_url": fake.url} for name in PROVIDERS}
+        settings = settings_for(database, redis_url, limits={"free": {"api_keys": MANY}}, oauth=oauth)
+        with serving(create_app(settings, cost=CHEAP)) as base:
+            await prepare(pool, base)
+            yield base
+
+
+async def prepare(pool: Pool, base: str) -> None:
+    async with httpx2.AsyncClient(base_url=f"{base}/api/v1") as client:
+        answer = await client.post("/auth/register", json={"email": ACCOUNT, "password": PASSWORD})
+    organization = UUID(answer.json()["data"]["user"]["organizations"][0]["id"])
+    async with pool.acquire() as connection:
+        await connection.execute("UPDATE users SET email_verified_at = now()")
+        await insert_events(connection, [feedback(number) for number in range(3)])
+        await insert_deliveries(connection, organization, ["dead", "retrying", "delivered"])
 
 
 @pytest.mark.timeout(SECONDS + 30)
-def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
+async def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
     shutil.copy(CONFIG, tmp_path)
-    found = subprocess.run(
-        [
-            Path(sys.executable).with_name("st"), "run", f"{address}/api/v1/openapi.json", "--checks", "all",
-            "--workers", WORKERS, "--no-color", *shlex.split(os.environ.get("ST_ARGS", "")),
-        ],
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).with_name("st"), "run", f"{address}/api/v1/openapi.json", "--workers", WORKERS,
+        "--no-color", *shlex.split(os.environ.get("ST_ARGS", "")),
         cwd=tmp_path,
         env=os.environ
         | {
@@ -69,12 +75,15 @@ def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
             "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
             "PYTHONPATH": str(ROOT),
         },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=SECONDS,
-        check=False,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    walked = WALKED.search(found.stdout)
-    if found.returncode != 0 or (walked and int(walked[1]) < ENOUGH * int(walked[2])):
-        pytest.fail(found.stdout, pytrace=False)
+    try:
+        said = (await asyncio.wait_for(process.communicate(), SECONDS))[0].decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    walked = WALKED.search(said)
+    if process.returncode != 0 or (walked and int(walked[1]) < ENOUGH * int(walked[2])):
+        pytest.fail(said, pytrace=False)
