@@ -47,6 +47,16 @@ TOO_MANY = f"the organization has {MAX_OF_ORGANIZATION} streams open here; close
 STOPPING = "the server is stopping; connect again with Last-Event-ID."
 BROKEN = "the stream failed through no fault of yours; connect again with Last-Event-ID."
 
+MESSAGE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "For `Last-Event-ID`."},
+        "event": {"type": "string", "description": "What kind of message it is."},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+
 Chunks = AsyncGenerator[bytes, None]
 Check = Callable[[], Awaitable[Principal]]
 
@@ -62,9 +72,10 @@ def place(id: object) -> bytes:
 
 
 def stream_answer(event: str, id: object, example: object) -> dict[int | str, dict[str, Any]]:
-    """For a route's ``responses``: what a stream looks like."""
-    text = message(event, id, example).decode()
-    return {200: {"description": "Messages.", "content": {EventStream.media_type: {"example": text}}}}
+    """For a route's ``responses``: what each message of a stream looks like."""
+    shown = {"id": str(id), "event": event, "data": encode(example).decode()}
+    content = {EventStream.media_type: {"schema": MESSAGE, "example": shown}}
+    return {200: {"description": "Messages, each with these fields.", "content": content}}
 
 
 class Beat:

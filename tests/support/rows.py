@@ -18,9 +18,9 @@ INSERT_SQL = """
 DELIVERIES_SQL = """
     INSERT INTO deliveries (id, organization_id, trigger_id, action_id, event_id, event_seq, channel, destination, lane,
         status, context)
-    SELECT gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 'rest', 'd', 'l', status,
-        '{}'
-    FROM unnest($2::text[]) AS status"""
+    SELECT gen_random_uuid(), organization_id, trigger_id, id, gen_random_uuid(), 1, action_type, destination, lane,
+        status, '{}'
+    FROM trigger_actions CROSS JOIN unnest($1::text[]) AS status"""
 
 
 def feedback(number: int, **changes: Any) -> dict[str, Any]:
@@ -60,6 +60,6 @@ async def insert_events(connection: Connection, rows: list[dict[str, Any]]) -> l
     return [row["id"] for row in rows]
 
 
-async def insert_deliveries(connection: Connection, organization: UUID, statuses: list[str]) -> None:
-    """Deliveries of actions that are gone, one for each of ``statuses``."""
-    await connection.execute(DELIVERIES_SQL, organization, statuses)
+async def insert_deliveries(connection: Connection, statuses: list[str]) -> None:
+    """Deliveries of every action that there is, one for each of ``statuses``."""
+    await connection.execute(DELIVERIES_SQL, statuses)

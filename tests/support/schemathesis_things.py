@@ -12,7 +12,7 @@ import httpx2
 from eth_account import Account as Wallet
 
 from agentauri.accounts.roles import Scope
-from agentauri.serve.triggers.schemas import EXAMPLE_TRIGGER
+from agentauri.serve.triggers.schemas import EXAMPLE_ACTIONS, EXAMPLE_CONDITIONS, EXAMPLE_TRIGGER
 from tests.support.wallets import sign
 
 PASSWORD = "correct-horse-battery-staple"
@@ -63,7 +63,10 @@ class Account:
 class Things:
     """Makes things for ``account``; sessions and passwords are those of the account that ``losing`` gives."""
 
-    always = frozenset({"create_trigger", "change_trigger"})
+    always = frozenset(
+        {"create_trigger", "change_trigger"}
+        | {f"{verb}_trigger_{part}" for verb in ("create", "change") for part in ("condition", "action")}
+    )
     """Operations whose bodies from here fit in every place, and chance finds hardly any that fits."""
 
     def __init__(self, base: str, account: Account, losing: Callable[[], Account]) -> None:
@@ -72,7 +75,7 @@ class Things:
             "organization_id": self._organization,
             "user_id": self._member,
             "invitation_id": self._invitation,
-            "trigger_id": self._trigger,
+            **dict.fromkeys(("trigger_id", "condition_id", "action_id"), self._trigger),
             "key_id": lambda: {"key_id": account.make("/api-keys", KEY)["id"]},
             "secret_id": lambda: {"secret_id": account.make("/webhook-secrets")["id"]},
             "event_id": lambda: {"event_id": account.first("/events")["id"]},
@@ -83,6 +86,10 @@ class Things:
         self._bodies: dict[str, Callable[[Ids], Any]] = {
             "create_trigger": lambda _: EXAMPLE_TRIGGER,
             "change_trigger": lambda _: EXAMPLE_TRIGGER,
+            "create_trigger_condition": lambda _: EXAMPLE_CONDITIONS[0],
+            "change_trigger_condition": lambda _: {"value": "43"},
+            "create_trigger_action": lambda _: EXAMPLE_ACTIONS[0],
+            "change_trigger_action": lambda _: {"priority": 3},
             "register": lambda _: {"email": self._email(), "password": PASSWORD},
             "login": lambda _: {"email": losing().email, "password": PASSWORD, "cookie": True},
             "refresh": lambda _: {"refresh_token": self.stranger().refresh_token},
@@ -99,6 +106,8 @@ class Things:
         """New things, so that every one of ``parameters`` is named."""
         if operation_id == "leave_organization":
             return {"organization_id": self._joined()}
+        if operation_id in STATUSES:
+            return {"delivery_id": self._account.first(f"/deliveries?status={STATUSES[operation_id]}")["id"]}
         found: Ids = {}
         for name in sorted(parameters, key=lambda name: name in OUTER):
             if name not in found:
@@ -185,5 +194,6 @@ class Things:
 
 
 KEY = {"name": "of the tests", "permissions": list(Scope)}
+STATUSES = {"replay_delivery": "dead", "cancel_delivery": "pending"}
 OUTER = ("organization_id", "trigger_id")
 """Made together with what is inside of them, where that is asked for."""
