@@ -1,7 +1,8 @@
 """Reading request bodies strictly, before any schema looks at them.
 
-Guarantees JSON under a JSON content type, exact integers of any size, bounded depth, and text that PostgreSQL can
-hold: no U+0000, no lone surrogates. Everything else about a body is its schema's business.
+Guarantees JSON under a JSON content type, exact integers of any size, bounded depth, no name twice in an
+object, and text that PostgreSQL can hold: no U+0000, no lone surrogates. Everything else about a body is its schema's
+business.
 """
 
 import json
@@ -28,7 +29,9 @@ def parse_body(raw: bytes) -> Any:
     if is_deeper(raw, MAX_DEPTH):
         _refuse(f"the body is nested deeper than {MAX_DEPTH} levels.")
     try:
-        value = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(
+            raw.decode(), parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object
+        )
     except json.JSONDecodeError as error:
         _refuse(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.")
     except UnicodeDecodeError:
@@ -42,6 +45,14 @@ def parse_body(raw: bytes) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers differ over which of two values with one name holds, so there is no telling what was meant."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        _refuse("the body has an object with the same name twice.")
+    return made
 
 
 def _finite(text: str) -> float:

@@ -3,11 +3,17 @@
 import copy
 import json
 import random
+import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
+import pytest
+
+from agentauri.serve.reading import BAD_TEXT
 from agentauri.serve.triggers.schemas import EXAMPLE_TRIGGER
-from tests.integration.serve.conftest import Api, User
+from tests.integration.serve.conftest import CONTRACT, Api, User
 
 ROUNDS = 120
 WEIRD: list[Any] = [
@@ -114,3 +120,95 @@ async def test_no_query_breaks_anything(api: Api, user: User) -> None:
         text = value if isinstance(value, str) else json.dumps(value)
         answer = await user.call("GET", f"{path}?{chance.choice(names[path])}={quote(text)}")
         assert answer.status_code in (200, 400), (path, text, answer.text)
+
+
+def texts(schema: Any, pointer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The places of a body where text may stand."""
+    schema = resolved(schema)
+    for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from texts(part, pointer)
+    if "string" in schema.get("type", ""):
+        yield pointer
+    for name, inner in schema.get("properties", {}).items():
+        yield from texts(inner, (*pointer, name))
+    if "items" in schema:
+        yield from texts(schema["items"], (*pointer, "0"))
+
+
+def resolved(schema: Any) -> Any:
+    name = schema.get("$ref", "").removeprefix("#/components/schemas/")
+    return CONTRACT.document["components"]["schemas"][name] if name else schema
+
+
+def around(text: str, pointer: tuple[str, ...]) -> Any:
+    """A body in which ``text`` stands there."""
+    made: Any = text
+    for key in reversed(pointer):
+        made = [made] if key == "0" else {key: made}
+    return made
+
+
+@pytest.mark.parametrize("bad", ["\\u0000", "\\ud800"])
+async def test_text_that_cannot_be_stored_is_refused_in_every_field_of_every_body(user: User, bad: str) -> None:
+    seen = 0
+    for path, method, operation in CONTRACT.operations():
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        filled = re.sub(r"\{[^}]+\}", str(uuid4()), path.removeprefix("/api/v1"))
+        for pointer in () if content is None else texts(content["schema"]):
+            body = json.dumps(around("a BAD b", pointer)).replace("BAD", bad)
+            headers = {"Content-Type": "application/json"}
+            answer = await user.call(method.upper(), filled, content=body, headers=headers)
+            assert answer.status_code == 400, (path, pointer, answer.text)
+            assert answer.json()["errors"] == [{"pointer": "/" + "/".join(pointer), "detail": BAD_TEXT}]
+            seen += 1
+    assert seen > 50
+
+
+async def test_nul_is_refused_in_every_query_parameter(user: User) -> None:
+    for path, method, operation in CONTRACT.operations():
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "query" and method == "get":
+                filled = re.sub(r"\{[^}]+\}", str(uuid4()), path.removeprefix("/api/v1"))
+                answer = await user.call("GET", f"{filled}?{parameter['name']}=a%00b")
+                assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+STRANGE = [
+    "\U0001f469‍\U0001f680",
+    "עברית‮evil",
+    "e\u0301\u0301\u0301",
+    "ﷺ" * 20,
+    "\ufeff\u2028\u2029",
+    "İıſK",
+    "\x7f\x1b[31m",
+]
+
+
+@pytest.mark.parametrize("text", STRANGE)
+async def test_strange_text_is_kept_as_it_is_or_refused(user: User, text: str) -> None:
+    trigger = {"name": text, "description": text, "match_all": True}
+    key = {"name": text, "permissions": ["events:read"]}
+    for path, body in [("/triggers", trigger), ("/api-keys", key), ("/organizations", {"name": text})]:
+        answer = await user.call("POST", path, json=body)
+        assert answer.status_code in (201, 400), answer.text
+        if answer.status_code == 201:
+            assert answer.json()["data"]["name"] == text
+    changed = await user.call("PATCH", "/auth/me", json={"name": text})
+    assert changed.status_code in (200, 400)
+
+
+async def test_numbers_beyond_all_bounds_are_refused(user: User) -> None:
+    for number in ("1e400", "-1e400", "9" * 5000, "1" + "0" * 400, "0." + "0" * 400 + "1", "-0", "1E+2"):
+        body = f'{{"name": "x", "match_all": true, "chain_id": {number}, "cooldown_seconds": {number}}}'
+        answer = await user.call("POST", "/triggers", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, (number[:20], answer.text)
+
+
+async def test_kinds_of_bodies_other_than_json_are_refused(user: User) -> None:
+    kinds = [
+        "text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "",
+        "json", "application/jsonp", "text/json", "application/octet-stream; charset=json",
+    ]  # fmt: skip
+    for kind in kinds:
+        answer = await user.call("POST", "/triggers", content=b'{"name": "x"}', headers={"Content-Type": kind})
+        assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_media_type"), kind

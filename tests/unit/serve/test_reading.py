@@ -84,3 +84,9 @@ def test_bad_text_is_named_by_its_place() -> None:
 
 def test_whole_numbers_of_any_size_stay_exact() -> None:
     assert parse_body(str(2**256 - 1).encode()) == 2**256 - 1
+
+
+@pytest.mark.parametrize("raw", [b'{"a": 1, "a": 1}', b'[{"b": {"a": 1, "\\u0061": 2}}]'])
+def test_a_name_that_stands_twice_is_refused(raw: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="twice"):
+        parse_body(raw)
