@@ -20,10 +20,10 @@ async def _not_allowed(_request: Request) -> Response:
 
 def with_refusals(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
     """``routes`` with those that refuse, each before the first one whose parameter would take its path."""
-    ours = [route for route in routes if isinstance(route, APIRoute)]
     known: dict[str, set[str]] = {}
-    for route in ours:
-        known.setdefault(route.path, set()).update(route.methods)
+    for ours in routes:
+        if isinstance(ours, APIRoute):
+            known.setdefault(ours.path, set()).update(ours.methods or ())
     made: list[BaseRoute] = []
     for route in routes:
         if isinstance(route, APIRoute) and "{" in route.path:
@@ -37,8 +37,9 @@ def with_refusals(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
 
 def _taken(route: APIRoute, known: dict[str, set[str]]) -> list[tuple[str, set[str]]]:
     """Other paths that ``route`` would match, with those of its methods that they do not know."""
+    own = route.methods or set()
     return [
-        (path, route.methods - methods)
+        (path, own - methods)
         for path, methods in known.items()
-        if path != route.path and route.path_regex.fullmatch(path) and not route.methods <= methods
+        if path != route.path and route.path_regex.fullmatch(path) and not own <= methods
     ]

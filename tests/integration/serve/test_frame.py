@@ -45,6 +45,17 @@ async def test_a_405_lists_every_method_that_the_path_knows(api: Api, user: User
         assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 
 
+async def test_a_written_out_path_is_no_thing_of_that_name(api: Api, user: User) -> None:
+    for method, path in [
+        ("PATCH", "/api-keys/stats"),
+        ("DELETE", "/triggers/schema"),
+        ("DELETE", "/deliveries/replay"),
+    ]:
+        answer = await user.call(method, path, json={})
+        assert answer.status_code == 405
+        assert method not in answer.headers["allow"]
+
+
 async def test_a_body_of_unknown_length_is_counted(api: Api) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(40):

@@ -9,6 +9,8 @@ import jsonschema  # type: ignore[import-untyped]  # comes with ray, without typ
 import pytest
 
 from agentauri.accounts.roles import Scope
+from agentauri.models.trigger import MAX_CHAIN_ID
+from agentauri.serve.openapi_inputs import STORABLE
 from agentauri.serve.triggers.schemas import EXAMPLE_TRIGGER
 from tests.integration.serve.conftest import CONTRACT, PASSWORD, Api, User
 from tests.support.openapi import Document
@@ -65,6 +67,49 @@ def test_references_resolve_and_schemas_are_schemas() -> None:
     assert references == set(schemas)
 
 
+def test_headers_are_named_where_answers_have_them() -> None:
+    described = CONTRACT.document["components"]["headers"]
+    named = set(re.findall(r"'\$ref': '#/components/headers/([^']+)'", str(CONTRACT.document)))
+    assert named == set(described)
+    for _, _, operation in operations():
+        for status, response in operation["responses"].items():
+            headers = set(response["headers"])
+            assert ("WWW-Authenticate" in headers) == (status == "401")
+            assert ("Retry-After" in headers) == (status in ("429", "503"))
+            assert ("RateLimit" in headers) == ("429" in operation["responses"])
+            assert ("Location" in headers) == status.startswith("3")
+
+
+def test_what_makes_a_thing_is_linked_to_all_that_takes_it() -> None:
+    paths = CONTRACT.document["paths"]
+    links = paths["/api/v1/triggers"]["post"]["responses"]["201"]["links"]
+    assert set(links) == {
+        operation["operationId"]
+        for path, _, operation in operations()
+        if path.startswith("/api/v1/triggers/{trigger_id}") and path.count("{") == 1
+    }
+    assert links["get_trigger"]["parameters"] == {"trigger_id": "$response.body#/data/id"}
+    inner = paths["/api/v1/triggers/{trigger_id}/conditions"]["post"]["responses"]["201"]["links"]
+    assert inner["delete_trigger_condition"]["parameters"] == {
+        "trigger_id": "$request.path.trigger_id",
+        "condition_id": "$response.body#/data/id",
+    }
+    of_organization = paths["/api/v1/organizations"]["post"]["responses"]["201"]["links"]
+    assert of_organization["create_trigger"]["parameters"] == {"header.X-Organization-ID": "$response.body#/data/id"}
+
+
+def test_bounds_of_integers_are_exact() -> None:
+    chain_id = CONTRACT.document["components"]["schemas"]["TriggerBody"]["properties"]["chain_id"]["anyOf"][0]
+    assert (chain_id["minimum"], chain_id["maximum"]) == (1, MAX_CHAIN_ID)
+    assert not re.search(r"'type': 'integer', '(maximum|minimum)': [0-9.e+]*[.e]", str(CONTRACT.document))
+
+
+def test_text_without_a_pattern_says_what_cannot_be_stored() -> None:
+    fields = CONTRACT.document["components"]["schemas"]["RegisterBody"]["properties"]
+    assert fields["name"]["pattern"] == STORABLE
+    assert "pattern" not in CONTRACT.document["components"]["schemas"]["User"]["properties"]["name"]
+
+
 def test_the_example_of_a_trigger_fits_its_schema() -> None:
     body = CONTRACT.document["paths"]["/api/v1/triggers"]["post"]["requestBody"]["content"]["application/json"]
     CONTRACT.check_value(body["schema"], EXAMPLE_TRIGGER)
@@ -105,6 +150,7 @@ async def test_undocumented_answer_is_noticed(api: Api, user: User) -> None:
     answer.status_code = 418
     with pytest.raises(AssertionError, match="not documented"):
         CONTRACT.check_answer(answer)
-    wrong = httpx2.Response(200, json={"data": {}}, request=answer.request)
+    headers = {name: value for name, value in answer.headers.items() if name not in ("content-type", "content-length")}
+    wrong = httpx2.Response(200, json={"data": {}}, headers=headers, request=answer.request)
     with pytest.raises(jsonschema.ValidationError):
         CONTRACT.check_answer(wrong)

@@ -10,6 +10,7 @@ from agentauri.models.trigger import TriggerDefinition
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import Api, User
 from tests.integration.serve.test_triggers import ACTIONS, CONDITIONS, DELIVERY_SQL, create, versions
+from tests.support.waiting import eventually
 
 EMA = {
     "condition_type": "ema_threshold", "operator": "<", "value": 70, "config": {"window_size": 5},
@@ -177,6 +178,11 @@ async def test_same_request_to_add_adds_once(user: User) -> None:
 async def test_viewer_reads_parts_and_does_not_write(user: User, pool: Pool) -> None:
     made = await create(user)
     await pool.execute("UPDATE members SET role = 'viewer'")
+
+    async def noticed() -> bool:
+        return (await user.call("PATCH", f"/triggers/{made['id']}", json={})).status_code == 403
+
+    await eventually(noticed)
     for kind in KINDS:
         path = f"/triggers/{made['id']}/{kind}"
         assert (await user.call("POST", path, json=NEW[kind])).status_code == 403

@@ -58,7 +58,7 @@ def test_every_address_and_network_is_read(address: IPv4Address | IPv6Address, d
 
 @given(text=st.from_regex(NETWORK, fullmatch=True))
 def test_what_the_pattern_lets_through_is_a_network(text: str) -> None:
-    assert ip_network(parse_network(text))
+    assert str(ip_network(parse_network(text))) == parse_network(text)
 
 
 def test_empty_list_allows_all_and_a_list_only_its_own() -> None:

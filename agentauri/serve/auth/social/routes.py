@@ -43,12 +43,7 @@ from agentauri.store.database import Connection
 
 router = APIRouter(prefix=f"{API}/auth", tags=["auth"], route_class=Route)
 Open = Annotated[Guard, guarded(Policy.ANONYMOUS)]
-FOUND: dict[int | str, dict[str, Any]] = {
-    302: {
-        "description": "On to the next page.",
-        "headers": {"Location": {"schema": {"type": "string", "format": "uri"}}},
-    }
-}
+FOUND: dict[int | str, dict[str, Any]] = {302: {"description": "On to the next page."}}
 
 
 @router.post("/exchange", operation_id="exchange", response_model=TokensAnswer, responses=errors(401, 429))
