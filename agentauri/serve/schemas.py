@@ -1,7 +1,7 @@
 """The schemas that all resources share, as the OpenAPI document shows them."""
 
 import re
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import Path, Query
@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from agentauri.serve.reading import BAD_TEXT, is_storable
 from agentauri.store import cursors
@@ -44,11 +45,21 @@ SCALARS = ("bool", "int", "float", "str")
 NO_SCHEMAS = ("default", "metadata", "serialization")
 
 
+def _whole(value: object) -> object:
+    """5 for 5.0, which in JSON are one number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _be_strict(part: object) -> None:
     """Make every number, boolean and text within a core schema refuse what only can be read as one."""
     if isinstance(part, dict):
         if part.get("type") in SCALARS:
             part["strict"] = True
+        if part.get("type") == "int":
+            whole = dict(part)
+            part.clear()
+            part.update(no_info_before_validator_function(_whole, cast("CoreSchema", whole)))
+            return
         for name, inner in part.items():
             if name not in NO_SCHEMAS:
                 _be_strict(inner)

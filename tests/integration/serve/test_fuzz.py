@@ -198,7 +198,7 @@ async def test_strange_text_is_kept_as_it_is_or_refused(user: User, text: str) -
 
 
 async def test_numbers_beyond_all_bounds_are_refused(user: User) -> None:
-    for number in ("1e400", "-1e400", "9" * 5000, "1" + "0" * 400, "0." + "0" * 400 + "1", "-0", "1E+2"):
+    for number in ("1e400", "-1e400", "9" * 5000, "1" + "0" * 400, "0." + "0" * 400 + "1", "-0", "1E+200"):
         body = f'{{"name": "x", "match_all": true, "chain_id": {number}, "cooldown_seconds": {number}}}'
         answer = await user.call("POST", "/triggers", content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 400, (number[:20], answer.text)

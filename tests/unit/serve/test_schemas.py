@@ -41,7 +41,7 @@ class Whole(Body):
 @pytest.mark.parametrize(
     "sent",
     [
-        {"flag": 1}, {"flag": "yes"}, {"number": "5"}, {"number": True}, {"number": 5.0}, {"share": "0.5"},
+        {"flag": 1}, {"flag": "yes"}, {"number": "5"}, {"number": True}, {"number": 5.5}, {"share": "0.5"},
         {"share": True}, {"text": 5}, {"kind": "two"}, {"id": "x"}, {"moment": 0}, {"moment": "0"},
         {"moment": "2026-02-30T00:00:00Z"}, {"moment": "1969-12-31T00:00:00Z"}, {"moment": "9999-01-01T00:00:00Z"},
         {"moment": "2026-01-01T00:00:00"}, {"moment": "2026-01-01"}, {"parts": [{"flag": "true"}]}, {"other": 1},
@@ -50,6 +50,11 @@ class Whole(Body):
 def test_what_is_of_another_kind_is_refused(sent: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Whole.model_validate(sent)
+
+
+def test_five_is_five_with_a_point_too() -> None:
+    assert Whole.model_validate({"number": 5.0}).number == 5
+    assert Whole.model_json_schema()["properties"]["number"]["anyOf"][0] == {"type": "integer"}
 
 
 def test_ids_times_and_choices_are_read_from_text() -> None:
