@@ -37,7 +37,7 @@ DELIVERIES = 100
 PROVIDERS = ("google", "github")
 MANY = 1_000_000
 WALKED = re.compile(r"API Links: +(\d+) covered / (\d+) selected")
-ENOUGH = 0.8
+ENOUGH = 0.6
 """The part of the links that is to be walked; which ones is chance."""
 
 
