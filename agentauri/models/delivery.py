@@ -56,6 +56,8 @@ class StatusCode(StrEnum):
     ACTION_DISABLED = "action_disabled"
     ORGANIZATION_PAUSED = "organization_paused"
     QUEUE_FULL = "queue_full"
+    BREAKER_OPEN = "breaker_open"
+    BREAKER_PROBE = "breaker_probe"
     ACTION_GONE = "action_gone"
     EVENT_RETRACTED = "event_retracted"
     CANCELLED_BY_USER = "cancelled_by_user"
@@ -76,7 +78,8 @@ class Claimed:
 
     ``attempt`` counts from 1 over the delivery's whole life and ``turn`` from 1 since it was queued or replayed;
     ``version`` changes with the action's configuration. ``config`` and ``secrets`` are open here: never log them.
-    ``fault`` says why the delivery cannot be sent at all, such as a secret that does not open.
+    ``fault`` says why the delivery cannot be sent at all, such as a secret that does not open. ``probe``: its trigger's
+    breaker let it through, and this attempt decides.
     """
 
     id: UUID
@@ -95,6 +98,7 @@ class Claimed:
     config: dict[str, Any]
     secrets: tuple[str, ...]
     fault: str | None = None
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from agentauri.serve.openapi import document
 from agentauri.serve.organizations.routes import router as organizations
 from agentauri.serve.system.routes import router as system
 from agentauri.serve.triggers.action_routes import router as trigger_actions
+from agentauri.serve.triggers.breaker_routes import router as breakers
 from agentauri.serve.triggers.condition_routes import router as trigger_conditions
 from agentauri.serve.triggers.form import router as triggers_form
 from agentauri.serve.triggers.preview import router as triggers_preview
@@ -63,6 +64,7 @@ ROUTERS = (
     triggers_form,
     triggers_preview,
     triggers,
+    breakers,
     trigger_conditions,
     trigger_actions,
     events_stream,

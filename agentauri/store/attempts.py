@@ -15,8 +15,10 @@ from uuid import UUID
 import asyncpg
 
 from agentauri.models.action import destination_of
+from agentauri.models.breaker import Verdict, counts
 from agentauri.models.delivery import DeliveryStatus, Judgement, Outcome, Result
 from agentauri.models.ids import DeliveryId, retraction_notice_id
+from agentauri.store import breakers
 from agentauri.store.database import Connection
 from agentauri.store.firings import NOTICE_SQL
 from agentauri.store.pausing import PAUSED_CODE
@@ -54,7 +56,9 @@ RECORD_SQL = f"""
     FROM r
     WHERE d.id = r.id AND ((d.status = 'delivering' AND d.lease_token = r.token)
         OR (r.judgement = 'delivered' AND d.status <> 'delivered'))
-    RETURNING d.id, d.status, d.retracted AND (d.status = 'delivered' OR d.ambiguous) AS is_told"""
+    RETURNING d.id, d.status, d.retracted AND (d.status = 'delivered' OR d.ambiguous) AS is_told, d.trigger_id,
+        EXISTS (SELECT FROM trigger_breakers AS b WHERE b.trigger_id = d.trigger_id
+            AND (b.failure_count > 0 OR b.opened_at IS NOT NULL)) AS is_counted"""
 
 TOLD_SQL = """
     SELECT d.id FROM deliveries AS d JOIN trigger_actions AS a ON a.id = d.action_id
@@ -91,7 +95,7 @@ async def record(connection: Connection, results: Sequence[Result]) -> Recorded:
     """Record results, each delivery at most once, in the caller's transaction.
 
     Deliveries that are retracted and whose receiver may know them get their notices. An action whose receiver is
-    gone is disabled.
+    gone is disabled. The breakers of triggers are told.
     """
     ordered = sorted(results, key=lambda result: result.claimed.id)
     started = [result.claimed.started_at for result in ordered]
@@ -101,6 +105,7 @@ async def record(connection: Connection, results: Sequence[Result]) -> Recorded:
     lanes = await insert_notices(connection, told)
     await _follow_moved(connection, ordered)
     await _disable_gone(connection, ordered)
+    await breakers.judge(connection, _verdicts(results, {row["id"]: row for row in rows}))
     return Recorded({row["id"]: DeliveryStatus(row["status"]) for row in rows}, lanes)
 
 
@@ -124,6 +129,23 @@ async def _follow_moved(connection: Connection, results: Sequence[Result]) -> No
         ]
         versions = [one.claimed.version for one in moved.values()]
         await connection.execute(MOVED_SQL, list(moved), versions, chats, places)
+
+
+def _verdicts(results: Sequence[Result], changed: Mapping[UUID, asyncpg.Record]) -> list[Verdict]:
+    """What results that counted say of their triggers, in their order, where a breaker has anything to note."""
+    verdicts: list[Verdict] = []
+    counted: set[UUID] = set()
+    for result in results:
+        row, claimed = changed.get(result.claimed.id), result.claimed
+        if row is None:
+            continue
+        succeeded = result.judgement is Judgement.DELIVERED
+        failed = not succeeded and counts(turn=claimed.turn, is_last=result.wait_seconds is None)
+        verdict = Verdict(row["trigger_id"], succeeded, failed, claimed.created_at if claimed.probe else None)
+        verdicts.append(verdict)
+        if verdict.is_heard or (succeeded and row["is_counted"]):
+            counted.add(verdict.trigger_id)
+    return [one for one in verdicts if one.trigger_id in counted]
 
 
 def _columns(result: Result) -> tuple[Any, ...]:

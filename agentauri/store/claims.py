@@ -15,9 +15,11 @@ from uuid import UUID, uuid4
 
 from agentauri.errors import StoreError
 from agentauri.models.action import ActionType
+from agentauri.models.breaker import Verdict, counts
 from agentauri.models.delivery import Claimed, DeliveryType, Destination
 from agentauri.store import database
 from agentauri.store.action_secrets import open_config
+from agentauri.store.breakers import PROBE_CODE
 from agentauri.store.database import Connection
 from agentauri.store.pausing import PAUSED_CODE, PAUSED_REASON
 from agentauri.store.places import fits, located
@@ -96,7 +98,7 @@ CLAIM_SQL = f"""
         FROM judged AS j WHERE d.id = j.id
         RETURNING d.id, d.organization_id, d.action_id, d.type, d.channel, d.lane, d.destination, d.attempt_count,
             d.attempt_count - d.attempt_base AS turn, d.created_at, d.next_attempt_at, d.context, j.config, j.version,
-            j.verdict),
+            j.verdict, d.status_code IS NOT DISTINCT FROM '{PROBE_CODE}' AS probe),
     noted AS (
         INSERT INTO delivery_attempts (delivery_id, organization_id, number, started_at, lease_token)
         SELECT id, organization_id, attempt_count, statement_timestamp(), $5::uuid FROM taken WHERE verdict = 'send'),
@@ -106,9 +108,9 @@ CLAIM_SQL = f"""
     SELECT t.*, k.sealed, statement_timestamp() AS started_at
     FROM taken AS t LEFT JOIN keys AS k USING (organization_id) ORDER BY t.next_attempt_at"""
 
-EXPIRE_SQL = """
+EXPIRE_SQL = f"""
     WITH expired AS MATERIALIZED (
-        SELECT d.id, d.lease_token, d.action_id FROM deliveries AS d
+        SELECT d.id, d.lease_token, d.action_id, d.status_code FROM deliveries AS d
         WHERE d.status = 'delivering' AND d.lease_until < statement_timestamp()
         ORDER BY d.lease_until LIMIT $1 FOR UPDATE SKIP LOCKED),
     freed AS (
@@ -122,7 +124,9 @@ EXPIRE_SQL = """
             lease_token = NULL, lease_until = NULL, ambiguous = true,
             next_attempt_at = statement_timestamp(), updated_at = statement_timestamp()
         FROM expired AS e LEFT JOIN trigger_actions AS a ON a.id = e.action_id WHERE d.id = e.id
-        RETURNING d.id, d.lane, d.attempt_count, d.retracted, e.lease_token),
+        RETURNING d.id, d.lane, d.attempt_count, d.retracted, e.lease_token, d.trigger_id, d.created_at,
+            d.attempt_count - d.attempt_base AS turn, d.status = 'dead' AS is_last,
+            e.status_code IS NOT DISTINCT FROM '{PROBE_CODE}' AS probe),
     noted AS (
         UPDATE delivery_attempts AS t SET outcome = 'timeout', error_class = 'LeaseExpired',
             error_message = 'The process that was sending it went away.',
@@ -130,7 +134,7 @@ EXPIRE_SQL = """
         FROM freed AS f
         WHERE t.delivery_id = f.id AND t.number = f.attempt_count AND t.lease_token = f.lease_token
             AND t.outcome IS NULL AND t.started_at > statement_timestamp() - interval '1 day')
-    SELECT id, lane, retracted FROM freed"""
+    SELECT id, lane, retracted, trigger_id, created_at, turn, is_last, probe FROM freed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +157,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What expired leases gave back: the lanes to look at, and rows whose event is retracted (P24)."""
+    """What expired leases gave back: the lanes to look at, rows whose event is retracted (P24), and failed attempts."""
 
     count: int
     lanes: frozenset[str]
     retracted: tuple[UUID, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
 
 async def connect(url: str, *, name: str) -> "asyncpg.Connection[asyncpg.Record]":
@@ -227,14 +232,25 @@ def _claimed(vault: Vault, token: UUID, row: "asyncpg.Record") -> Claimed:
         config=config,
         secrets=secrets,
         fault=fault,
+        probe=row["probe"],
     )
 
 
 async def expire(connection: Connection) -> Expired:
     """Make rows whose lease ended due again, or dead when their attempts are spent; several may do so at once.
 
-    The caller gives the retracted ones their notices in the same transaction.
+    The caller gives the retracted ones their notices, and tells the breakers, in the same transaction.
     """
     rows = await connection.fetch(EXPIRE_SQL, EXPIRED_AT_ONCE, DEFAULT_ATTEMPTS)
     retracted = tuple(row["id"] for row in rows if row["retracted"])
-    return Expired(len(rows), frozenset(row["lane"] for row in rows), retracted)
+    verdicts = tuple(
+        Verdict(
+            row["trigger_id"],
+            succeeded=False,
+            counts=counts(turn=row["turn"], is_last=row["is_last"]),
+            probe_made_at=row["created_at"] if row["probe"] else None,
+        )
+        for row in rows
+    )
+    heard = tuple(one for one in verdicts if one.is_heard)
+    return Expired(len(rows), frozenset(row["lane"] for row in rows), retracted, heard)

@@ -1,8 +1,8 @@
 """What an evaluator writes in step ② of its commit: deliveries, counters, ledger and errors (protocol P14, P18, P19).
 
 Rows are inserted in the order of their ids, so that two writers cannot deadlock, and only for actions that still
-exist; a row that exists is left alone. A disabled action, a paused organization and a full queue choose a row's status
-here, and nothing else; what a pause that commits meanwhile misses, the claim holds.
+exist; a row that exists is left alone. A disabled action, a paused organization, a full queue and a trigger's circuit
+breaker choose a row's status here, and nothing else; what a pause that commits meanwhile misses, the claim holds.
 """
 
 # all organizations: an evaluator writes for all triggers of its partitions; rows take the organization of their action
@@ -13,7 +13,9 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from agentauri.models.delivery import StatusCode
 from agentauri.models.ids import retraction_notice_id
+from agentauri.store.breakers import OPEN_CODE, OPEN_REASON, PROBE_CODE, PROBE_REASON, STATE
 from agentauri.store.database import Connection
 from agentauri.store.partitions import Owned, advance_columns, fencing
 from agentauri.store.pausing import PAUSED_CODE, PAUSED_REASON
@@ -58,30 +60,55 @@ class Failure:
     count: int
 
 
+QUEUE_FULL_CODE = StatusCode.QUEUE_FULL.value
+QUEUE_FULL_REASON = "As many deliveries wait as the plan of the organization allows."
+DISABLED_CODE = StatusCode.ACTION_DISABLED.value
+DISABLED_REASON = "The system disabled the action."
+
 INSERT_SQL = f"""
+    WITH chosen AS MATERIALIZED (
+        SELECT n.*, a.organization_id, a.action_type, {located("a.destination", "n.context")} AS destination,
+            {located("a.lane", "n.context")} AS lane, a.priority,
+            a.config -> 'retry' ->> 0 AS first_wait, {STATE} AS breaker, b.half_open_max_calls AS places,
+            CASE WHEN o.queue_full_at IS NOT NULL THEN '{QUEUE_FULL_CODE}'
+                WHEN NOT a.enabled THEN '{DISABLED_CODE}'
+                WHEN o.paused_at IS NOT NULL THEN '{PAUSED_CODE}' END AS code,
+            CASE WHEN o.queue_full_at IS NOT NULL THEN '{QUEUE_FULL_REASON}'
+                WHEN NOT a.enabled THEN coalesce(a.disabled_reason, '{DISABLED_REASON}')
+                WHEN o.paused_at IS NOT NULL THEN '{PAUSED_REASON}' END AS reason
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::jsonb[])
+            AS n (id, trigger_id, action_id, event_id, event_seq, context)
+        JOIN trigger_actions AS a ON a.id = n.action_id AND a.trigger_id = n.trigger_id
+        JOIN organizations AS o ON o.id = a.organization_id
+        LEFT JOIN trigger_breakers AS b ON b.trigger_id = n.trigger_id
+        WHERE a.enabled OR a.disabled_by = 'system'
+        ORDER BY n.id
+        FOR KEY SHARE OF a),
+    probes AS MATERIALIZED (
+        SELECT id FROM (
+            SELECT id, trigger_id, places, row_number() OVER (PARTITION BY trigger_id ORDER BY event_seq, id) AS place
+            FROM chosen WHERE breaker = 'half_open' AND code IS NULL) AS p
+        WHERE place <= places AND place <= places - (
+            SELECT count(*) FROM deliveries AS d WHERE d.trigger_id = p.trigger_id
+                AND d.status_code = '{PROBE_CODE}' AND d.status IN ('pending', 'delivering')))
     INSERT INTO deliveries (
         id, organization_id, trigger_id, action_id, event_id, event_seq, channel, destination, lane, priority,
         status, status_code, status_reason, next_attempt_at, context)
-    SELECT n.id, a.organization_id, n.trigger_id, n.action_id, n.event_id, n.event_seq, a.action_type,
-        {located("a.destination", "n.context")}, {located("a.lane", "n.context")}, a.priority,
-        CASE WHEN o.queue_full_at IS NOT NULL THEN 'suppressed'
-            WHEN NOT a.enabled OR o.paused_at IS NOT NULL THEN 'held' ELSE 'pending' END,
-        CASE WHEN o.queue_full_at IS NOT NULL THEN 'queue_full' WHEN NOT a.enabled THEN 'action_disabled'
-            WHEN o.paused_at IS NOT NULL THEN '{PAUSED_CODE}' END,
-        CASE WHEN o.queue_full_at IS NOT NULL THEN 'As many deliveries wait as the plan of the organization allows.'
-            WHEN NOT a.enabled THEN coalesce(a.disabled_reason, 'The system disabled the action.')
-            WHEN o.paused_at IS NOT NULL THEN '{PAUSED_REASON}' END,
-        now() + coalesce((a.config -> 'retry' ->> 0)::float8, 0) * interval '1 second'
-            + a.priority * interval '1 microsecond', n.context
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::jsonb[])
-        AS n (id, trigger_id, action_id, event_id, event_seq, context)
-    JOIN trigger_actions AS a ON a.id = n.action_id AND a.trigger_id = n.trigger_id
-    JOIN organizations AS o ON o.id = a.organization_id
-    WHERE a.enabled OR a.disabled_by = 'system'
-    ORDER BY n.id
-    FOR KEY SHARE OF a
+    SELECT c.id, c.organization_id, c.trigger_id, c.action_id, c.event_id, c.event_seq, c.action_type, c.destination,
+        c.lane, c.priority,
+        CASE WHEN c.code = '{QUEUE_FULL_CODE}' THEN 'suppressed' WHEN p.id IS NOT NULL THEN 'pending'
+            WHEN c.breaker <> 'closed' THEN 'suppressed' WHEN c.code IS NOT NULL THEN 'held' ELSE 'pending' END,
+        CASE WHEN c.code = '{QUEUE_FULL_CODE}' THEN c.code WHEN p.id IS NOT NULL THEN '{PROBE_CODE}'
+            WHEN c.breaker <> 'closed' THEN '{OPEN_CODE}' ELSE c.code END,
+        CASE WHEN c.code = '{QUEUE_FULL_CODE}' THEN c.reason WHEN p.id IS NOT NULL THEN '{PROBE_REASON}'
+            WHEN c.breaker <> 'closed' THEN '{OPEN_REASON}' ELSE c.reason END,
+        now() + coalesce(c.first_wait::float8, 0) * interval '1 second' + c.priority * interval '1 microsecond',
+        c.context
+    FROM chosen AS c LEFT JOIN probes AS p ON p.id = c.id
+    ORDER BY c.id
     ON CONFLICT (id) DO NOTHING
     RETURNING lane, status"""
+"""A half-open breaker lets through as many as it has places that no probe under way takes, the oldest events first."""
 
 COMMIT_SQL = f"""
     WITH inserted AS ({INSERT_SQL}),

@@ -5,13 +5,14 @@ caller's last step in the same transaction (``trigger_versions.write``); nothing
 commits. Configurations of actions come and go sealed (``action_secrets``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from agentauri.errors import NotFound
+from agentauri.models.breaker import Breaker, BreakerConfig
 from agentauri.models.trigger import TriggerFields
 from agentauri.store.database import Connection
 from agentauri.store.patterns import containing
@@ -31,7 +32,11 @@ PARTS = """
         SELECT json_agg(json_build_object('id', a.id, 'action_type', a.action_type, 'priority', a.priority,
             'enabled', a.enabled, 'disabled_by', a.disabled_by, 'disabled_reason', a.disabled_reason,
             'config', a.config, 'destination', a.destination, 'lane', a.lane) ORDER BY a.priority, a.created_at, a.id)
-        FROM trigger_actions AS a WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id), '[]')"""
+        FROM trigger_actions AS a WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id), '[]'),
+    (SELECT json_build_object('failure_count', b.failure_count, 'opened_at', extract(epoch FROM b.opened_at),
+            'last_failure_at', extract(epoch FROM b.last_failure_at), 'failure_threshold', b.failure_threshold,
+            'recovery_timeout_seconds', b.recovery_timeout_seconds, 'half_open_max_calls', b.half_open_max_calls)
+        FROM trigger_breakers AS b WHERE b.trigger_id = t.id AND b.organization_id = t.organization_id)"""
 
 FILTER = """t.organization_id = $1 AND ($2::bigint IS NULL OR t.chain_id = $2)
     AND ($3::text IS NULL OR t.registry = $3) AND ($4::boolean IS NULL OR t.enabled = $4)
@@ -64,6 +69,7 @@ class Trigger:
     updated_at: datetime
     conditions: list[dict[str, Any]]
     actions: list[dict[str, Any]]
+    breaker: Breaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,20 @@ async def get_trigger(connection: Connection, organization_id: UUID, id: UUID) -
     )
     if row is None:
         raise NotFound(NOT_FOUND)
-    return Trigger(*row)
+    return _trigger(row)
+
+
+def _trigger(row: Iterable[Any]) -> Trigger:
+    *columns, breaker = row
+    return Trigger(*(*columns, Breaker() if breaker is None else _breaker(**breaker)))
+
+
+def _breaker(failure_count: int, opened_at: float | None, last_failure_at: float | None, **config: int) -> Breaker:
+    return Breaker(failure_count, _moment(opened_at), _moment(last_failure_at), BreakerConfig(**config))
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 async def get_for_change(connection: Connection, organization_id: UUID, id: UUID) -> Trigger:
@@ -126,7 +145,7 @@ async def list_triggers(
     if not rows and offset:
         total: int = await connection.fetchval(f"SELECT count(*) FROM triggers AS t WHERE {FILTER}", *arguments)
         return [], total
-    return [Trigger(*tuple(row)[:-1]) for row in rows], rows[0][-1] if rows else 0
+    return [_trigger(tuple(row)[:-1]) for row in rows], rows[0][-1] if rows else 0
 
 
 async def insert_trigger(

@@ -13,6 +13,7 @@ from agentauri.models.condition import MAX_CONDITIONS, ConditionType
 from agentauri.models.event import Registry
 from agentauri.models.trigger import MAX_CHAIN_ID, MAX_COOLDOWN_SECONDS, MAX_DESCRIPTION, MAX_NAME, Fire
 from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Pagination, Schema, Text
+from agentauri.serve.triggers.breaker_schemas import CircuitBreaker
 from agentauri.serve.triggers.configs import ANY_CONFIG
 
 MAX_SEARCH = 255
@@ -141,6 +142,7 @@ class Trigger(Schema):
     last_fired_at: datetime | None = Field(description="Block time of the last event that it fired on.")
     error_count: int = Field(description="Events in a row on which evaluating it failed.")
     last_error: str | None
+    circuit_breaker: CircuitBreaker
     created_at: datetime = Field(examples=[EXAMPLE_TIME])
     updated_at: datetime = Field(examples=[EXAMPLE_TIME])
     conditions: list[Condition]

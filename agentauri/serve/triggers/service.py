@@ -4,6 +4,7 @@ A crash before the commit leaves nothing; after it, the change holds from its ow
 comes last because it takes the log's lock (P2). Two changes of one trigger follow each other: the row is locked.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,8 +16,9 @@ from agentauri.models.condition_parsing import load_conditions
 from agentauri.models.trigger import TriggerDefinition, TriggerFields, validate_trigger
 from agentauri.serve.context import Context
 from agentauri.serve.plan_limits import check_limits
+from agentauri.serve.triggers import breaker
 from agentauri.serve.triggers.actions import Plan, plan_actions, ref_of
-from agentauri.store import deliveries, trigger_versions, triggers
+from agentauri.store import breakers, deliveries, trigger_versions, triggers
 from agentauri.store.database import Connection
 from agentauri.store.limits import Countable
 from agentauri.store.triggers import Trigger
@@ -92,6 +94,7 @@ async def delete(context: Context, principal: Principal, id_: UUID) -> None:
         await triggers.delete_trigger(connection, organization_id, id_)
         gone = [UUID(one["id"]) for one in old.actions]
         await deliveries.cancel_of_actions(connection, organization_id, gone)
+        await breakers.delete(connection, organization_id, id_)
         await trigger_versions.write(
             connection, trigger_id=id_, organization_id=organization_id, partition=old.partition, definition=None
         )
@@ -163,6 +166,7 @@ def public(stored: Trigger) -> dict[str, Any]:
         "last_fired_at": stored.last_fired_at,
         "error_count": stored.error_count,
         "last_error": stored.last_error,
+        "circuit_breaker": breaker.public(stored.breaker, datetime.now(UTC)),
         "created_at": stored.created_at,
         "updated_at": stored.updated_at,
         "conditions": stored.conditions,

@@ -1,0 +1,19 @@
+-- Circuit breakers of triggers (agentauri/models/breaker.py). No row: closed, nothing failed, settings as by default.
+
+CREATE TABLE trigger_breakers (
+    trigger_id               uuid        PRIMARY KEY,
+    organization_id          uuid        NOT NULL,
+    failure_count            integer     NOT NULL DEFAULT 0,
+    opened_at                timestamptz,
+    last_failure_at          timestamptz,
+    failure_threshold        integer     NOT NULL DEFAULT 10 CHECK (failure_threshold BETWEEN 1 AND 1000),
+    recovery_timeout_seconds integer     NOT NULL DEFAULT 3600 CHECK (recovery_timeout_seconds BETWEEN 60 AND 604800),
+    half_open_max_calls      integer     NOT NULL DEFAULT 1 CHECK (half_open_max_calls BETWEEN 1 AND 10)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE trigger_breakers IS 'no foreign key: whoever records attempts must never wait for an edit of a trigger';
+COMMENT ON COLUMN trigger_breakers.opened_at IS 'null: closed; open until recovery_timeout_seconds later, half open then';
+CREATE INDEX trigger_breakers_organization ON trigger_breakers (organization_id);
+
+-- The probes that are out: looked up for triggers alone whose breaker is half open.
+-- squawk-ignore require-concurrent-index-creation
+CREATE INDEX deliveries_probes ON deliveries (trigger_id) WHERE status_code = 'breaker_probe';
