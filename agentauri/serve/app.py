@@ -39,6 +39,7 @@ from agentauri.serve.triggers.action_routes import router as trigger_actions
 from agentauri.serve.triggers.breaker_routes import router as breakers
 from agentauri.serve.triggers.condition_routes import router as trigger_conditions
 from agentauri.serve.triggers.form import router as triggers_form
+from agentauri.serve.triggers.ledger import router as ledger
 from agentauri.serve.triggers.preview import router as triggers_preview
 from agentauri.serve.triggers.routes import router as triggers
 from agentauri.serve.webhook_secrets.routes import router as webhook_secrets
@@ -65,6 +66,7 @@ ROUTERS = (
     triggers_preview,
     triggers,
     breakers,
+    ledger,
     trigger_conditions,
     trigger_actions,
     events_stream,
