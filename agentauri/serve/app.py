@@ -38,6 +38,7 @@ from agentauri.serve.system.routes import router as system
 from agentauri.serve.triggers.action_routes import router as trigger_actions
 from agentauri.serve.triggers.breaker_routes import router as breakers
 from agentauri.serve.triggers.condition_routes import router as trigger_conditions
+from agentauri.serve.triggers.explain import router as explanations
 from agentauri.serve.triggers.form import router as triggers_form
 from agentauri.serve.triggers.ledger import router as ledger
 from agentauri.serve.triggers.preview import router as triggers_preview
@@ -59,6 +60,35 @@ TAGS = [
     {"name": "webhook-secrets", "description": "The secrets that sign your webhooks."},
     {"name": "well-known", "description": "What other programs look for."},
 ]
+ROUTERS = (
+    system,
+    triggers_form,
+    triggers,
+    trigger_conditions,
+    trigger_actions,
+    events_stream,
+    breakers,
+    ledger,
+    explanations,
+    events,
+    deliveries_stream,
+    deliveries_steering,
+    deliveries,
+    webhook_secrets,
+    indexer,
+    auth,
+    social,
+    wallet,
+    account,
+    passwords,
+    browser,
+    api_keys,
+    oauth,
+    oauth_forms,
+    organizations,
+    well_known,
+)
+"""What names a thing by its id comes after the words that stand in the same place."""
 
 ROUTERS = (
     system,

@@ -34,6 +34,12 @@ LIST_SQL = f"""
 
 GET_SQL = f"SELECT {SHOWN}, context FROM deliveries WHERE organization_id = $1 AND id = $2"
 
+OF_EVENT_SQL = """
+    SELECT id, action_id, type, status, status_code, status_reason FROM deliveries
+    WHERE organization_id = $1 AND trigger_id = $2 AND event_id = $3
+        AND event_seq = (SELECT seq FROM events WHERE id = $3)
+    ORDER BY created_at, id LIMIT 100"""
+
 ATTEMPTS_SQL = """
     SELECT number, started_at, duration_ms, outcome, http_status, error_class, error_message, response_excerpt, request
     FROM delivery_attempts
@@ -156,6 +162,14 @@ async def list_deliveries(
     rows = await connection.fetch(LIST_SQL, organization_id, *filters, *after, limit + 1)
     page = [delivery_of(row.items()) for row in rows[:limit]]
     return page, cursors.encode(page[-1].created_at, page[-1].id) if len(rows) > limit else None
+
+
+async def list_of_event(
+    connection: Connection, organization_id: UUID, trigger_id: UUID, event_id: UUID
+) -> list[dict[str, Any]]:
+    """What a trigger's firing on one event led to, notices included."""
+    rows = await connection.fetch(OF_EVENT_SQL, organization_id, trigger_id, event_id)
+    return [dict(row) for row in rows]
 
 
 async def get_delivery(connection: Connection, organization_id: UUID, delivery_id: UUID) -> DeliveryDetail:

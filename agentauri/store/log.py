@@ -81,6 +81,21 @@ async def read_rows(connection: Connection, after: int, upto: int, limit: int, *
     ``kept_at``: leave out what a retraction at or below that seq took out of its chain (for replays, protocol P18).
     Raises PageTooLarge, except for a single event.
     """
+    kept = "" if kept_at is None else f"AND {standing(kept_at)}"
+    # COPY takes no parameters; int() keeps this free of anything but numbers.
+    return await copy_rows(connection, f"seq > {int(after)} AND seq <= {int(upto)} {kept}", limit)
+
+
+def standing(at: int) -> str:
+    """That an event is not taken out of its chain by a retraction at or below seq ``at``."""
+    return f"(retracted_seq IS NULL OR retracted_seq > {int(at)})"
+
+
+async def copy_rows(connection: Connection, where: str, limit: int) -> Rows:
+    """At most ``limit`` events for which ``where`` holds, in order of seq; it must hold nothing that a user wrote.
+
+    Raises PageTooLarge, except for a single event.
+    """
     chunks: list[bytes] = []
     size = 0
 
@@ -91,15 +106,10 @@ async def read_rows(connection: Connection, after: int, upto: int, limit: int, *
         if size <= MAX_PAGE_BYTES or limit == 1:
             chunks.append(chunk)
 
-    kept = "" if kept_at is None else f"AND (retracted_seq IS NULL OR retracted_seq > {int(kept_at)})"
-    # COPY takes no parameters; int() keeps this free of anything but numbers.
-    query = (
-        f"SELECT {COLUMNS_SQL} FROM events WHERE seq > {int(after)} AND seq <= {int(upto)} {kept} "
-        f"ORDER BY seq LIMIT {int(limit)}"
-    )
+    query = f"SELECT {COLUMNS_SQL} FROM events WHERE {where} ORDER BY seq LIMIT {int(limit)}"
     await connection.copy_from_query(query, output=keep, format="text")
     if size > MAX_PAGE_BYTES and limit > 1:
-        raise PageTooLarge(f"{limit} events after {after} are more than {MAX_PAGE_BYTES} bytes")
+        raise PageTooLarge(f"{limit} events are more than {MAX_PAGE_BYTES} bytes")
     text = b"".join(chunks)
     count = text.count(b"\n")
     last = int(text[text.rfind(b"\n", 0, -1) + 1 :].split(b"\t", 1)[0]) if count else 0

@@ -142,8 +142,10 @@ async def drop_month(connection: Connection, needed: int, now: datetime, days: i
             continue
         await connection.execute(f"SET LOCAL lock_timeout = {DROP_LOCK_MS}")
         await connection.execute(f"LOCK TABLE ONLY events, {month} IN ACCESS EXCLUSIVE MODE")
-        if await _last_seq(connection, month) > needed:
+        last_seq = await _last_seq(connection, month)
+        if last_seq > needed:
             return None
+        await connection.execute("UPDATE dropped_events SET upto = greatest(upto, $1)", last_seq)
         await connection.execute(f"DROP TABLE {month}")
         return month
     return None

@@ -91,6 +91,14 @@ async def bases(
     return {partition: max(found.get(partition, 0), seq) for partition, seq in first.items()}
 
 
+async def find_newest(
+    connection: Connection, partition: int, most: int, upto: int, retractions: Sequence[Retraction]
+) -> int | None:
+    """The seq of a partition's newest snapshot, no later than ``most``, that may begin a replay to ``upto``."""
+    rows = await connection.fetch(LIST_SQL, [partition], most)
+    return next((row["last_seq"] for row in rows if usable(row["last_seq"], upto, retractions)), None)
+
+
 async def load(connection: Connection, partition: int, seq: int) -> State:
     """The state as of a base: that of the snapshot there; empty where the base is none.
 

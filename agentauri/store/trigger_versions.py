@@ -1,5 +1,8 @@
 """A trigger's versions in the log: what it is from a seq on, null when it is off or gone (protocol P7)."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from agentauri.models.trigger import TriggerDefinition
@@ -24,3 +27,30 @@ async def write(
         None if definition is None else definition.to_json(),
         definition is not None and definition.keeps_state,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A version that is kept; ``begins``: the trigger was made with it, so nothing was before."""
+
+    from_seq: int
+    definition: dict[str, Any] | None
+    created_at: datetime
+    begins: bool
+
+
+async def list_versions(
+    connection: Connection, organization_id: UUID, trigger_id: UUID, upto: int, limit: int
+) -> list[Dated]:
+    """The newest versions of a trigger with from_seq up to ``upto``, the newest first; older ones may be gone (P7)."""
+    rows = await connection.fetch(
+        """SELECT v.from_seq, v.definition, v.created_at, v.created_at = t.created_at AS begins
+           FROM trigger_versions AS v JOIN triggers AS t USING (organization_id)
+           WHERE t.id = v.trigger_id AND v.organization_id = $1 AND v.trigger_id = $2 AND v.from_seq <= $3
+           ORDER BY v.from_seq DESC LIMIT $4""",
+        organization_id,
+        trigger_id,
+        upto,
+        limit,
+    )
+    return [Dated(*row) for row in rows]

@@ -1,5 +1,6 @@
--- Circuit breakers of triggers (agentauri/models/breaker.py). No row: closed, nothing failed, settings as by default.
+-- What is asked of triggers afterwards, and their circuit breakers (agentauri/models/breaker.py).
 
+-- No row: closed, nothing failed, settings as by default.
 CREATE TABLE trigger_breakers (
     trigger_id               uuid        PRIMARY KEY,
     organization_id          uuid        NOT NULL,
@@ -13,6 +14,13 @@ CREATE TABLE trigger_breakers (
 COMMENT ON TABLE trigger_breakers IS 'no foreign key: whoever records attempts must never wait for an edit of a trigger';
 COMMENT ON COLUMN trigger_breakers.opened_at IS 'null: closed; open until recovery_timeout_seconds later, half open then';
 CREATE INDEX trigger_breakers_organization ON trigger_breakers (organization_id);
+
+-- Events at or below this seq may be gone by retention: what happened then cannot be worked out again.
+CREATE TABLE dropped_events (
+    one  boolean PRIMARY KEY DEFAULT true CHECK (one),
+    upto bigint  NOT NULL DEFAULT 0
+);
+INSERT INTO dropped_events DEFAULT VALUES;
 
 -- The probes that are out: looked up for triggers alone whose breaker is half open.
 -- squawk-ignore require-concurrent-index-creation

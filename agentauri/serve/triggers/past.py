@@ -1,0 +1,134 @@
+"""The state that a trigger had at a place in the log, worked out anew: mute, and of this one trigger.
+
+It begins with the newest snapshot, or where the trigger's state began; it applies the versions at their places (P7)
+and leaves out what a retraction has taken back (P18). What is read is narrowed to the events that the explained one
+can depend on, and bounded; where events or versions are gone by now, it says so instead of guessing.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from agentauri.engine.evaluator import PartitionEvaluator
+from agentauri.engine.shard import partition_of
+from agentauri.models.event import Event
+from agentauri.models.ids import TriggerId
+from agentauri.models.page import parse_rows
+from agentauri.models.trigger import TriggerDefinition
+from agentauri.store import log as event_log
+from agentauri.store import snapshots, stretches, trigger_versions
+from agentauri.store.database import Connection
+from agentauri.store.stretches import Agent, Stretch
+from agentauri.store.trigger_versions import Dated
+
+MOST_EVENTS = 100_000
+"""Events that are worked off for one explanation."""
+MOST_VERSIONS = 1_000
+AGENT = "agent_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The version at a place (None: the trigger was off, or not yet made), and the state before it (None: not known).
+
+    ``missing`` says what is not kept any more.
+    """
+
+    version: Dated | None
+    state: dict[str, Any] | None
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """Where a replay begins, and the state there."""
+
+    seq: int
+    state: dict[str, Any]
+
+
+async def find_past(connection: Connection, organization_id: UUID, trigger_id: UUID, event: Event, at: int) -> Past:
+    """How the trigger stood before ``event``, by what the log says of its past at seq ``at``."""
+    newest_first = await trigger_versions.list_versions(
+        connection, organization_id, trigger_id, event.seq, MOST_VERSIONS
+    )
+    if not newest_first:
+        return Past(None, None, "The trigger's version from then is not kept any more, or there was none yet.")
+    current = newest_first[0]
+    if current.definition is None:
+        return Past(current, None)
+    if not TriggerDefinition.from_json(current.definition).keeps_state:
+        return Past(current, {})
+    base = await _base(connection, trigger_id, newest_first, event, at)
+    if base is None or base.seq < await stretches.dropped_upto(connection):
+        return Past(current, None, "Events or versions that the trigger's state is made of are not kept any more.")
+    state = await _replay(connection, trigger_id, newest_first, base, event, at)
+    missing = None if state is not None else f"More than {MOST_EVENTS} events lie between its state and the event."
+    return Past(current, state, missing)
+
+
+async def _base(
+    connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], event: Event, at: int
+) -> _Base | None:
+    start = _start(newest_first)
+    partition = partition_of(TriggerId(trigger_id))
+    retractions = await event_log.retractions(connection, 0, at)
+    snapshot = await snapshots.find_newest(connection, partition, event.seq - 1, at, retractions)
+    if snapshot is not None and (start is None or snapshot > start):
+        mine = f"{trigger_id.hex}:"
+        whole = await snapshots.load(connection, partition, snapshot)
+        return _Base(snapshot, {key: value for key, value in whole.items() if key.startswith(mine)})
+    return None if start is None else _Base(start, {})
+
+
+def _start(newest_first: Sequence[Dated]) -> int | None:
+    """The version with which the present state began, empty; None: it is not kept any more."""
+    for version, older in zip(newest_first, [*newest_first[1:], None], strict=True):
+        if version.begins or (older is not None and older.definition is None):
+            return version.from_seq
+    return None
+
+
+async def _replay(
+    connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], base: _Base, event: Event, at: int
+) -> dict[str, Any] | None:
+    waiting = [one for one in reversed(newest_first) if one.from_seq > base.seq]
+    first = next((one for one in newest_first if one.from_seq <= base.seq), None)
+    evaluator, partition = PartitionEvaluator(), partition_of(TriggerId(trigger_id))
+    if first is not None:
+        evaluator.apply_version(trigger_id, partition, first.definition)
+    evaluator.load_partition(partition, base.state)
+    met = ([] if first is None else [first]) + waiting
+    stretch, count = _narrowed(Stretch(base.seq, event.seq - 1, at), met, event), 0
+    async for page in stretches.pages(connection, stretch):
+        count += page.count
+        if count > MOST_EVENTS:
+            return None
+        for one in parse_rows(page.text):
+            while waiting and waiting[0].from_seq < one.seq:
+                evaluator.apply_version(trigger_id, partition, waiting.pop(0).definition)
+            evaluator.evaluate(one)
+        evaluator.take_changes()
+        await asyncio.sleep(0)  # other requests are answered meanwhile
+    for version in waiting:
+        evaluator.apply_version(trigger_id, partition, version.definition)
+    return evaluator.dump_partition(partition)
+
+
+def _narrowed(stretch: Stretch, versions: Sequence[Dated], event: Event) -> Stretch:
+    """Without events that no version met, or that are of other groups than ``event``."""
+    definitions = [TriggerDefinition.from_json(one.definition) for one in versions if one.definition is not None]
+    chains = {one.chain_id for one in definitions}
+    registries = {one.registry for one in definitions}
+    by_agent = all(AGENT in condition.group_by for one in definitions for condition in one.conditions
+                   if condition.is_stateful)  # fmt: skip
+    return Stretch(
+        stretch.after,
+        stretch.upto,
+        stretch.kept_at,
+        chain_id=chains.pop() if len(chains) == 1 else None,
+        registry=registries.pop() if len(registries) == 1 else None,
+        agent=Agent(event.agent_id) if by_agent else None,
+    )

@@ -1,0 +1,85 @@
+"""Reading a stretch of the log to work something out anew: narrowed where that leaves nothing out that matters.
+
+A stretch lies between two seqs and holds the events that stood in their chains at a third; everything that narrows
+it further is a number or one of a closed set, for COPY takes no parameters. Chain events are public data.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from agentauri.models.event import Registry
+from agentauri.store import log
+from agentauri.store.database import Connection
+from agentauri.store.log import PageTooLarge, Rows
+
+PAGE_ROWS = 2_000
+MOST_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Events of one agent alone; None: of those whose agent does not fit its column, or that have none."""
+
+    id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Events in (after, upto], less those that a retraction at or below ``kept_at`` took out. None does not narrow.
+
+    ``since`` is included, ``until`` is not; blocks are included at both ends, and belong to ``chain_id``.
+    """
+
+    after: int
+    upto: int
+    kept_at: int
+    chain_id: int | None = None
+    registry: Registry | None = None
+    agent: Agent | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    first_block: int | None = None
+    last_block: int | None = None
+
+    def where(self) -> str:
+        """As SQL, made of numbers and registries' names alone."""
+        narrowed = [f"seq > {int(self.after)}", f"seq <= {int(self.upto)}", log.standing(self.kept_at)]
+        if self.chain_id is not None:
+            narrowed.append(f"chain_id = {int(self.chain_id)}")
+        if self.registry is not None:
+            narrowed.append(f"registry = '{Registry(self.registry).value}'")
+        if self.agent is not None:
+            narrowed.append("agent_id IS NULL" if self.agent.id is None else f"agent_id = {int(self.agent.id)}")
+        if self.since is not None:
+            narrowed.append(f"block_timestamp >= to_timestamp({self.since.timestamp():f})")
+        if self.until is not None:
+            narrowed.append(f"block_timestamp < to_timestamp({self.until.timestamp():f})")
+        if self.first_block is not None:
+            narrowed.append(f"block_number >= {int(self.first_block)}")
+        if self.last_block is not None:
+            narrowed.append(f"block_number <= {int(self.last_block)}")
+        return " AND ".join(narrowed)
+
+
+async def pages(connection: Connection, stretch: Stretch, *, rows: int = PAGE_ROWS) -> AsyncIterator[Rows]:
+    """The events of a stretch, page by page, as COPY text."""
+    limit = rows
+    while True:
+        try:
+            page = await log.copy_rows(connection, stretch.where(), limit)
+        except PageTooLarge:
+            limit = max(1, limit // 8)
+            continue
+        if page.count:
+            yield page
+        if page.count < limit:
+            return
+        stretch = replace(stretch, after=page.last_seq)
+        limit = min(2 * limit, MOST_ROWS)
+
+
+async def dropped_upto(connection: Connection) -> int:
+    """Events above this seq are all there; some at or below it retention has taken away."""
+    found: int = await connection.fetchval("SELECT upto FROM dropped_events")
+    return found
