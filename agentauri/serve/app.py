@@ -43,6 +43,7 @@ from agentauri.serve.triggers.form import router as triggers_form
 from agentauri.serve.triggers.ledger import router as ledger
 from agentauri.serve.triggers.preview import router as triggers_preview
 from agentauri.serve.triggers.routes import router as triggers
+from agentauri.serve.triggers.state import router as states
 from agentauri.serve.webhook_secrets.routes import router as webhook_secrets
 from agentauri.serve.well_known.routes import router as well_known
 
@@ -60,35 +61,6 @@ TAGS = [
     {"name": "webhook-secrets", "description": "The secrets that sign your webhooks."},
     {"name": "well-known", "description": "What other programs look for."},
 ]
-ROUTERS = (
-    system,
-    triggers_form,
-    triggers,
-    trigger_conditions,
-    trigger_actions,
-    events_stream,
-    breakers,
-    ledger,
-    explanations,
-    events,
-    deliveries_stream,
-    deliveries_steering,
-    deliveries,
-    webhook_secrets,
-    indexer,
-    auth,
-    social,
-    wallet,
-    account,
-    passwords,
-    browser,
-    api_keys,
-    oauth,
-    oauth_forms,
-    organizations,
-    well_known,
-)
-"""What names a thing by its id comes after the words that stand in the same place."""
 
 ROUTERS = (
     system,
@@ -97,6 +69,8 @@ ROUTERS = (
     triggers,
     breakers,
     ledger,
+    explanations,
+    states,
     trigger_conditions,
     trigger_actions,
     events_stream,

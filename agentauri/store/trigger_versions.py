@@ -16,17 +16,21 @@ async def write(
     organization_id: UUID,
     partition: int,
     definition: TriggerDefinition | None,
-) -> None:
-    """Append a version. It takes the log's lock until the commit, so it stands last in its transaction (P2)."""
-    await connection.execute(
+) -> int:
+    """Append a version, and say its place in the log.
+
+    It takes the log's lock until the commit, so it stands last in its transaction (P2).
+    """
+    seq: int = await connection.fetchval(
         """INSERT INTO trigger_versions (trigger_id, organization_id, partition, definition, keeps_state)
-           VALUES ($1, $2, $3, $4, $5)""",
+           VALUES ($1, $2, $3, $4, $5) RETURNING from_seq""",
         trigger_id,
         organization_id,
         partition,
         None if definition is None else definition.to_json(),
         definition is not None and definition.keeps_state,
     )
+    return seq
 
 
 @dataclass(frozen=True, slots=True)

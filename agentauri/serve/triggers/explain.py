@@ -19,7 +19,7 @@ from agentauri.serve.answers import one
 from agentauri.serve.context import Context, In
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import EXAMPLE_ID, Id, Schema
-from agentauri.serve.triggers.past import Past, find_past
+from agentauri.serve.triggers.past import Past, Place, find_past
 from agentauri.serve.triggers.routes import ReaderOf
 from agentauri.serve.triggers.schemas import Object
 from agentauri.store import deliveries, event_reads, log, triggers
@@ -105,7 +105,7 @@ async def _explain(context: Context, principal: Principal, trigger_id: UUID, eve
         event, is_retracted = found.event, found.retracted_at is not None
         # What was taken back is explained as it was met, all else as the chain has it now.
         at = event.seq if is_retracted else await log.head(connection)
-        past = await find_past(connection, organization_id, trigger_id, event, at)
+        past = await find_past(connection, organization_id, trigger_id, Place(event.seq - 1, at, event))
         made = await deliveries.list_of_event(connection, organization_id, trigger_id, event_id)
     explanation = _explanation(past, found)
     return {

@@ -1,13 +1,13 @@
 """The state that a trigger had at a place in the log, worked out anew: mute, and of this one trigger.
 
 It begins with the newest snapshot, or where the trigger's state began; it applies the versions at their places (P7)
-and leaves out what a retraction has taken back (P18). What is read is narrowed to the events that the explained one
-can depend on, and bounded; where events or versions are gone by now, it says so instead of guessing.
+and leaves out what a retraction has taken back (P18). What is read is narrowed to the events that the question can
+depend on, and bounded; where events or versions are gone by now, it says so instead of guessing.
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -24,14 +24,26 @@ from agentauri.store.stretches import Agent, Stretch
 from agentauri.store.trigger_versions import Dated
 
 MOST_EVENTS = 100_000
-"""Events that are worked off for one explanation."""
+"""Events that are worked off for one answer."""
 MOST_VERSIONS = 1_000
 AGENT = "agent_id"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the log: after ``seq``, without what a retraction at or below ``at`` took out.
+
+    ``event``: only what can matter to this event is asked for, so other groups' states may be left out.
+    """
+
+    seq: int
+    at: int
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
-    """The version at a place (None: the trigger was off, or not yet made), and the state before it (None: not known).
+    """The version at a place (None: the trigger was off, or not yet made), and the state there (None: not known).
 
     ``missing`` says what is not kept any more.
     """
@@ -49,10 +61,10 @@ class _Base:
     state: dict[str, Any]
 
 
-async def find_past(connection: Connection, organization_id: UUID, trigger_id: UUID, event: Event, at: int) -> Past:
-    """How the trigger stood before ``event``, by what the log says of its past at seq ``at``."""
+async def find_past(connection: Connection, organization_id: UUID, trigger_id: UUID, place: Place) -> Past:
+    """How the trigger stood at a place, by what the log says of its past."""
     newest_first = await trigger_versions.list_versions(
-        connection, organization_id, trigger_id, event.seq, MOST_VERSIONS
+        connection, organization_id, trigger_id, place.seq, MOST_VERSIONS
     )
     if not newest_first:
         return Past(None, None, "The trigger's version from then is not kept any more, or there was none yet.")
@@ -61,21 +73,19 @@ async def find_past(connection: Connection, organization_id: UUID, trigger_id: U
         return Past(current, None)
     if not TriggerDefinition.from_json(current.definition).keeps_state:
         return Past(current, {})
-    base = await _base(connection, trigger_id, newest_first, event, at)
+    base = await _base(connection, trigger_id, newest_first, place)
     if base is None or base.seq < await stretches.dropped_upto(connection):
         return Past(current, None, "Events or versions that the trigger's state is made of are not kept any more.")
-    state = await _replay(connection, trigger_id, newest_first, base, event, at)
-    missing = None if state is not None else f"More than {MOST_EVENTS} events lie between its state and the event."
+    state = await _replay(connection, trigger_id, newest_first, base, place)
+    missing = None if state is not None else f"More than {MOST_EVENTS} events lie between a state that is kept and it."
     return Past(current, state, missing)
 
 
-async def _base(
-    connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], event: Event, at: int
-) -> _Base | None:
+async def _base(connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], place: Place) -> _Base | None:
     start = _start(newest_first)
     partition = partition_of(TriggerId(trigger_id))
-    retractions = await event_log.retractions(connection, 0, at)
-    snapshot = await snapshots.find_newest(connection, partition, event.seq - 1, at, retractions)
+    retractions = await event_log.retractions(connection, 0, place.at)
+    snapshot = await snapshots.find_newest(connection, partition, place.seq, place.at, retractions)
     if snapshot is not None and (start is None or snapshot > start):
         mine = f"{trigger_id.hex}:"
         whole = await snapshots.load(connection, partition, snapshot)
@@ -92,7 +102,7 @@ def _start(newest_first: Sequence[Dated]) -> int | None:
 
 
 async def _replay(
-    connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], base: _Base, event: Event, at: int
+    connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], base: _Base, place: Place
 ) -> dict[str, Any] | None:
     waiting = [one for one in reversed(newest_first) if one.from_seq > base.seq]
     first = next((one for one in newest_first if one.from_seq <= base.seq), None)
@@ -101,7 +111,7 @@ async def _replay(
         evaluator.apply_version(trigger_id, partition, first.definition)
     evaluator.load_partition(partition, base.state)
     met = ([] if first is None else [first]) + waiting
-    stretch, count = _narrowed(Stretch(base.seq, event.seq - 1, at), met, event), 0
+    stretch, count = _narrowed(Stretch(base.seq, place.seq, place.at), met, place.event), 0
     async for page in stretches.pages(connection, stretch):
         count += page.count
         if count > MOST_EVENTS:
@@ -117,18 +127,17 @@ async def _replay(
     return evaluator.dump_partition(partition)
 
 
-def _narrowed(stretch: Stretch, versions: Sequence[Dated], event: Event) -> Stretch:
+def _narrowed(stretch: Stretch, versions: Sequence[Dated], event: Event | None) -> Stretch:
     """Without events that no version met, or that are of other groups than ``event``."""
     definitions = [TriggerDefinition.from_json(one.definition) for one in versions if one.definition is not None]
     chains = {one.chain_id for one in definitions}
     registries = {one.registry for one in definitions}
-    by_agent = all(AGENT in condition.group_by for one in definitions for condition in one.conditions
-                   if condition.is_stateful)  # fmt: skip
-    return Stretch(
-        stretch.after,
-        stretch.upto,
-        stretch.kept_at,
+    by_agent = event is not None and all(
+        AGENT in condition.group_by for one in definitions for condition in one.conditions if condition.is_stateful
+    )
+    return replace(
+        stretch,
         chain_id=chains.pop() if len(chains) == 1 else None,
         registry=registries.pop() if len(registries) == 1 else None,
-        agent=Agent(event.agent_id) if by_agent else None,
+        agent=Agent(event.agent_id) if event is not None and by_agent else None,
     )

@@ -46,7 +46,7 @@ async def create(
     stored = await triggers.get_trigger(connection, organization_id, id_)
     added = {Countable.TRIGGERS: 1, Countable.ACTIONS: len(plan.rows)}
     await check_limits(context, connection, organization_id, added)
-    await _write_version(connection, stored, fields)
+    await write_version(connection, stored, fields)
     return public(stored)
 
 
@@ -82,7 +82,7 @@ async def apply_change(context: Context, connection: Connection, old: Trigger, s
         added = {Countable.ACTIONS: len(plan.rows) - len(old.actions)}
         await check_limits(context, connection, organization_id, added)
     stored = await triggers.get_trigger(connection, organization_id, id_)
-    await _write_version(connection, stored, fields)
+    await write_version(connection, stored, fields)
     return stored
 
 
@@ -127,10 +127,11 @@ async def _put_actions(connection: Connection, organization_id: UUID, id_: UUID,
         await deliveries.release_held(connection, organization_id, action_id)
 
 
-async def _write_version(connection: Connection, stored: Trigger, fields: TriggerFields) -> None:
+async def write_version(connection: Connection, stored: Trigger, fields: TriggerFields) -> int:
+    """Say in the log what the trigger is from here on; last in its transaction. Returns the place."""
     refs = [ref_of(action) for action in stored.actions]
     definition = TriggerDefinition.of(stored.id, stored.organization_id, fields, refs)
-    await trigger_versions.write(
+    return await trigger_versions.write(
         connection,
         trigger_id=stored.id,
         organization_id=stored.organization_id,

@@ -1,0 +1,180 @@
+"""What a trigger remembers now, by group; and forgetting it.
+
+The state is that at the place in the log that the evaluator has reached, worked out as the evaluator would after a
+restart: from a snapshot, with what came after it. A reset is a pair of versions in the log, off and on again, so it
+happens at one place for everybody: in replays, after crashes, and in explanations too.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import Field
+
+from agentauri.accounts.roles import Principal
+from agentauri.engine.plan import slot_names
+from agentauri.errors import Unavailable
+from agentauri.models.condition import ConditionType
+from agentauri.models.trigger import TriggerDefinition
+from agentauri.serve import API
+from agentauri.serve.answers import Json, one
+from agentauri.serve.caller import Client, actor_of
+from agentauri.serve.context import Context, In
+from agentauri.serve.openapi import errors
+from agentauri.serve.principal import Anonymous
+from agentauri.serve.reading import Route
+from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset, Pagination, Schema, Text
+from agentauri.serve.triggers import service
+from agentauri.serve.triggers.past import Place, find_past
+from agentauri.serve.triggers.routes import ReaderOf, WriterOf
+from agentauri.store import audit, partitions, trigger_versions, triggers
+
+MAX_GROUP = 4_096
+
+router = APIRouter(prefix=f"{API}/triggers/{{trigger_id}}/state", tags=["triggers"], route_class=Route)
+OfGroup = Annotated[Text | None, Query(max_length=MAX_GROUP, description="Of this group alone, as an answer names it.")]
+
+
+class ConditionState(Schema):
+    """What one condition remembers of a group."""
+
+    condition_id: str
+    condition_type: ConditionType
+    state: Any = Field(description="Null: nothing. Its form is that of the condition's type, and may change.")
+
+
+class GroupState(Schema):
+    """What is remembered of one group."""
+
+    group: str = Field(description="The value of the field that state is grouped by.", examples=["42"])
+    conditions: list[ConditionState]
+    on_change: Any = Field(description="Block time since which the conditions hold; null: they do not, or nobody asks.")
+    cooldown: Any = Field(description="Block time of the firing that silences others; null: there is none.")
+
+
+class AsOf(Schema):
+    """The place in the log that the state is that of."""
+
+    seq: int
+    version_seq: int | None = Field(
+        description="Null: the trigger is off there, or not made yet, and remembers nothing."
+    )
+
+
+class StateList(Schema):
+    """A page of groups."""
+
+    data: list[GroupState]
+    pagination: Pagination
+    as_of: AsOf
+
+
+class Reset(Schema):
+    """Where in the log the state began afresh; null: the trigger is off, and has none until it is switched on."""
+
+    seq: int | None
+
+
+class ResetAnswer(Schema):
+    """What a reset did."""
+
+    data: Reset
+
+
+@router.get("", operation_id="get_trigger_state", response_model=StateList, responses=errors(503))
+async def get_trigger_state(
+    context: In,
+    principal: ReaderOf,
+    trigger_id: Id,
+    group: OfGroup = None,
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+) -> Response:
+    """What the trigger remembers, by group, in the order of the groups' names.
+
+    `as_of` names the place in the log: later events are not in it yet.
+    """
+    async with context.searches:
+        as_of, groups = await _find(context, principal, trigger_id)
+    if group is not None:
+        groups = [one for one in groups if one["group"] == group]
+    page = groups[offset : offset + limit]
+    more = offset + len(page) < len(groups)
+    pagination = {"total": len(groups), "limit": limit, "offset": offset, "has_more": more}
+    return Json({"data": page, "pagination": pagination, "as_of": as_of})
+
+
+async def _find(
+    context: Context, principal: Principal, trigger_id: UUID
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    async with context.pool.acquire() as connection:
+        stored = await triggers.get_trigger(connection, principal.organization_id, trigger_id)
+        reached = (await partitions.progress(connection))[stored.partition]
+        past = await find_past(connection, principal.organization_id, trigger_id, Place(reached, at=reached))
+    version = past.version
+    if version is None or version.definition is None:
+        return {"seq": reached, "version_seq": None}, []
+    if past.state is None:
+        raise Unavailable(f"the state cannot be told now: {past.missing}")
+    definition = TriggerDefinition.from_json(version.definition)
+    return {"seq": reached, "version_seq": version.from_seq}, _groups(definition, past.state)
+
+
+def _groups(definition: TriggerDefinition, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    slots: dict[str, dict[str, Any]] = {}
+    for key, value in state.items():
+        _, name, group = key.split(":", 2)
+        slots.setdefault(group, {})[name] = value
+    names = slot_names(definition)
+    stateful = [condition for condition in definition.conditions if condition.is_stateful]
+    return [
+        {
+            "group": group,
+            "conditions": [
+                {"condition_id": str(condition.id), "condition_type": condition.type, "state": kept.get(name)}
+                for condition, name in zip(stateful, names.parts, strict=True)
+            ],
+            "on_change": kept.get(names.held) if names.held else None,
+            "cooldown": kept.get(names.cooled) if names.cooled else None,
+        }
+        for group, kept in sorted(slots.items(), key=_by_number)
+    ]
+
+
+def _by_number(item: tuple[str, object]) -> tuple[int, str]:
+    """Groups that are numbers in the order of numbers, those that are not after them."""
+    return (len(item[0]), item[0]) if item[0].isdigit() else (MAX_GROUP, item[0])
+
+
+@router.post("/reset", operation_id="reset_trigger_state", response_model=ResetAnswer)
+async def reset_trigger_state(context: In, principal: WriterOf, client: Anonymous, trigger_id: Id) -> Response:
+    """Let the trigger forget what it remembers, its cool-downs too; events that come after this begin its state afresh.
+
+    Events before its place in the log are evaluated with the state that they had.
+    """
+    return one({"seq": await _reset(context, principal, client, trigger_id)})
+
+
+async def _reset(context: Context, principal: Principal, client: Client, trigger_id: UUID) -> int | None:
+    """One transaction, its versions last (P2)."""
+    async with context.pool.acquire() as connection, connection.transaction():
+        stored = await triggers.get_for_change(connection, principal.organization_id, trigger_id)
+        await audit.record(
+            connection,
+            actor_of(principal, client),
+            "trigger.state_reset",
+            organization_id=principal.organization_id,
+            target=f"trigger:{trigger_id}",
+        )
+        if not stored.enabled:
+            return None
+        await trigger_versions.write(
+            connection,
+            trigger_id=trigger_id,
+            organization_id=principal.organization_id,
+            partition=stored.partition,
+            definition=None,
+        )
+        return await service.write_version(connection, stored, service.fields_of(stored))
