@@ -25,3 +25,32 @@ INSERT INTO dropped_events DEFAULT VALUES;
 -- The probes that are out: looked up for triggers alone whose breaker is half open.
 -- squawk-ignore require-concurrent-index-creation
 CREATE INDEX deliveries_probes ON deliveries (trigger_id) WHERE status_code = 'breaker_probe';
+
+-- Tests of triggers over long stretches of the log: what was asked, and how far each part of the work is.
+CREATE TABLE trigger_tests (
+    id              uuid        PRIMARY KEY,
+    organization_id uuid        NOT NULL,
+    trigger_id      uuid,
+    definition      jsonb       NOT NULL,
+    actions         jsonb       NOT NULL,
+    total           bigint      NOT NULL,
+    cancelled_at    timestamptz,
+    created_at      timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON COLUMN trigger_tests.actions IS 'type and masked configuration of each: what a test renders';
+CREATE INDEX trigger_tests_organization ON trigger_tests (organization_id, created_at);
+
+CREATE TABLE trigger_test_parts (
+    test_id     uuid        NOT NULL REFERENCES trigger_tests (id) ON DELETE CASCADE,
+    number      smallint    NOT NULL,
+    evaluated   bigint      NOT NULL DEFAULT 0,
+    matched     bigint      NOT NULL DEFAULT 0,
+    cooled_down bigint      NOT NULL DEFAULT 0,
+    fired       bigint      NOT NULL DEFAULT 0,
+    days        jsonb       NOT NULL DEFAULT '{}',
+    matches     jsonb       NOT NULL DEFAULT '[]',
+    error       text,
+    ended_at    timestamptz,
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (test_id, number)
+) WITH (fillfactor = 70);

@@ -7,13 +7,17 @@ a dead actor: callers treat RayError as "not there now".
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal
+from uuid import UUID
 
 import ray
 from ray.exceptions import RayError
 from ray.util.state import list_actors
 
 from agentauri import logs
+from agentauri.actors import backtest, runtime, tasks
+from agentauri.actors.backtest import Work
 from agentauri.actors.runtime import NAMESPACE
+from agentauri.store.stretches import Stretch
 
 log = logs.get("handles")
 
@@ -74,6 +78,16 @@ def _ring_deliverers(lanes: list[str], namespace: str) -> None:
     for handle in found:
         if handle is not None:
             handle.ring.remote(lanes)
+
+
+async def work_off_test(database_url: str, test_id: UUID, definition: dict[str, Any], parts: Sequence[Stretch]) -> None:
+    """Have a test worked off, each part in a process of its own; outside a cluster in this one. Does not wait."""
+    for number, part in enumerate(parts):
+        work = Work(test_id, number, definition, part)
+        if ray.is_initialized():
+            await asyncio.to_thread(runtime.submit, backtest.run, database_url, work)
+        else:
+            tasks.spawn(backtest.work_off_alone(database_url, work), name=f"test {work.test_id}.{work.number}")
 
 
 def end(handle: "ray.actor.ActorHandle[Any]") -> None:

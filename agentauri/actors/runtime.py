@@ -1,4 +1,4 @@
-"""The one place where classes become Ray actors.
+"""The one place where classes become Ray actors, and functions Ray tasks.
 
 Actor classes stay undecorated (a decorated class is pickled by value and comes back from a restart with old code);
 ``ensure`` wraps them. An actor's ``start()`` is scheduled by its constructor, so a restart by Ray starts it again
@@ -7,6 +7,7 @@ without anybody's help. Every actor is named, detached, restarted for ever, and 
 
 import asyncio
 import os
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -92,3 +93,8 @@ def ensure(
         ray.remote(_wrapped(cls)).options(**options).remote(fingerprint(*args), *log, *args)
     )
     return handle
+
+
+def submit(function: Callable[..., None], *args: Any) -> None:
+    """Run a module's function in a worker process, once; nobody waits for it, what it comes to it writes down."""
+    ray.remote(function).options(num_cpus=CPU_SHARE, max_retries=0).remote(*args)

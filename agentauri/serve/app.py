@@ -44,6 +44,7 @@ from agentauri.serve.triggers.ledger import router as ledger
 from agentauri.serve.triggers.preview import router as triggers_preview
 from agentauri.serve.triggers.routes import router as triggers
 from agentauri.serve.triggers.state import router as states
+from agentauri.serve.triggers.testing import router as tests
 from agentauri.serve.webhook_secrets.routes import router as webhook_secrets
 from agentauri.serve.well_known.routes import router as well_known
 
@@ -66,6 +67,7 @@ ROUTERS = (
     system,
     triggers_form,
     triggers_preview,
+    tests,
     triggers,
     breakers,
     ledger,

@@ -45,6 +45,7 @@ class Resource(StrEnum):
 
     ORGANIZATION = "organization_id"
     TRIGGER = "trigger_id"
+    TRIGGER_TEST = "test_id"
     DELIVERY = "delivery_id"
     WEBHOOK_SECRET = "secret_id"
     API_KEY = "key_id"
@@ -53,6 +54,7 @@ class Resource(StrEnum):
 
 TABLES = {
     Resource.TRIGGER: "triggers",
+    Resource.TRIGGER_TEST: "trigger_tests",
     Resource.DELIVERY: "deliveries",
     Resource.WEBHOOK_SECRET: "webhook_secrets",
     Resource.API_KEY: "api_keys",

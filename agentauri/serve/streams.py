@@ -151,10 +151,14 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: Streams, principal: Principal, check: Check, chunks: Chunks) -> None:
+    def __init__(
+        self, streams: Streams, principal: Principal, check: Check, chunks: Chunks, *, ends: bool = False
+    ) -> None:
+        """``ends``: there is a last chunk, after which nothing is to be said."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams, self._principal, self._check, self._chunks = streams, principal, check, chunks
+        self._ends = ends
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client, the caller's rights or the replica end."""
@@ -188,6 +192,9 @@ class EventStream(Response):
                 async for chunk in chunks:
                     if not await _sent(send, chunk, SEND_SECONDS):
                         return None
+                if self._ends:
+                    await _sent(send, b"", FAREWELL_SECONDS, more=False)
+                    return None
             except AWAY as error:
                 log.warning("stream_unreadable", error=repr(error))
         return Unavailable(AWAY_DETAIL)

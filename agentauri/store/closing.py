@@ -71,6 +71,6 @@ async def delete_deliveries(connection: Connection, organization_id: UUID) -> in
 
 async def delete_organization(connection: Connection, organization_id: UUID) -> None:
     """Delete a closed organization, unless triggers or deliveries are left: then another time."""
-    for table in ("trigger_ledger", "trigger_breakers"):
+    for table in ("trigger_ledger", "trigger_breakers", "trigger_tests"):
         await connection.execute(f"DELETE FROM {table} WHERE organization_id = $1", organization_id)
     await connection.execute(DELETE_SQL, organization_id)

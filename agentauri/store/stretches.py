@@ -15,6 +15,7 @@ from agentauri.store.log import PageTooLarge, Rows
 
 PAGE_ROWS = 2_000
 MOST_ROWS = 10_000
+MEASURE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +84,23 @@ async def dropped_upto(connection: Connection) -> int:
     """Events above this seq are all there; some at or below it retention has taken away."""
     found: int = await connection.fetchval("SELECT upto FROM dropped_events")
     return found
+
+
+async def measure(connection: Connection, stretch: Stretch) -> tuple[int, int, int]:
+    """How many events a stretch holds, and the seqs of its first and last one (0 where it holds none)."""
+    row = await connection.fetchrow(
+        f"SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM events WHERE {stretch.where()}",
+        timeout=MEASURE_SECONDS,
+    )
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
+async def seq_of_last(connection: Connection, count: int) -> int:
+    """The seq with which the newest ``count`` events begin that stand in their chains; 0: there are not so many."""
+    found: int | None = await connection.fetchval(
+        "SELECT seq FROM events WHERE retracted_seq IS NULL ORDER BY seq DESC OFFSET $1 LIMIT 1",
+        count - 1,
+        timeout=MEASURE_SECONDS,
+    )
+    return found or 0

@@ -28,6 +28,7 @@ SESSION_ENDS = {"logout", "delete_me"}
 BODIES: dict[str, Any] = {
     "create_trigger": TRIGGER,
     "change_trigger": {"name": "taken over"},
+    "test_trigger": {"last": 1},
     "create_trigger_condition": {"condition_type": "score_threshold", "operator": "<", "value": 1},
     "create_trigger_action": {"action_type": "rest", "config": {"url": "http://127.0.0.1:9900/taken"}},
 }
@@ -51,7 +52,13 @@ async def own(user: User, pool: Pool) -> Owned:
     session = str(
         await pool.fetchval("SELECT id FROM sessions WHERE user_id = $1", UUID(user.registered["user"]["id"]))
     )
-    delivery, invitation = uuid4(), uuid4()
+    delivery, invitation, test = uuid4(), uuid4(), uuid4()
+    await pool.execute(
+        """INSERT INTO trigger_tests (id, organization_id, definition, actions, total)
+           VALUES ($1, $2, '{}', '[]', 0)""",
+        test,
+        UUID(user.organization_id),
+    )
     await pool.execute(
         """INSERT INTO invitations (id, organization_id, email, role, token_sha256, expires_at)
            VALUES ($1, $2, 'guest@example.com', 'member', '\\x00', now() + interval '1 day')""",
@@ -71,6 +78,7 @@ async def own(user: User, pool: Pool) -> Owned:
         {
             "organization_id": user.organization_id,
             "trigger_id": trigger["id"],
+            "test_id": str(test),
             "condition_id": trigger["conditions"][0]["id"],
             "action_id": trigger["actions"][0]["id"],
             "delivery_id": str(delivery),
