@@ -70,6 +70,29 @@ def trigger_apply(
         triggers.apply(client, file, prune=prune, dry_run=dry_run)
 
 
+@trigger.command("test")
+def trigger_test(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|ID]", help="A trigger that is stored.")] = None,
+    file: Annotated[str | None, typer.Option("--file", "-f", help="YAML or JSON; - is standard input.")] = None,
+    api: Api = None,
+    organization: Organization = None,
+    last: Annotated[str | None, typer.Option(help="Events of so long a time (30d, 12h), or so many (1000).")] = None,
+    event: Annotated[str | None, typer.Option(metavar="ID", help="One event.")] = None,
+    from_block: Annotated[int | None, typer.Option(min=0, help="From this block on.")] = None,
+    to_block: Annotated[int | None, typer.Option(min=0, help="Up to this block.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="From this time on (RFC 3339).")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Before this time.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show what triggers would have done with events that happened. Sends and stores nothing; Ctrl-C cancels."""
+    from agentauri.cli import trigger_trial
+    from agentauri.cli.session import open_client
+
+    wanted = trigger_trial.Range(last, event, from_block, to_block, since, until)
+    with open_client(api, organization) as client:
+        trigger_trial.test(client, wanted, file=file, name=name, as_json=json)
+
+
 @trigger.command("list")
 def trigger_list(
     api: Api = None,

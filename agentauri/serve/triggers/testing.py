@@ -117,7 +117,7 @@ async def _tell(context: Context, principal: Principal, test_id: UUID) -> AsyncG
     while True:
         found = await trial.get(context, principal, test_id)
         if found["status"] is not TrialStatus.RUNNING:
-            yield message("done", found["evaluated"], found)
+            yield message("done", "done", found)
             return
         yield message("progress", found["evaluated"], {name: found[name] for name in PROGRESS})
         await asyncio.sleep(TELL_SECONDS)
