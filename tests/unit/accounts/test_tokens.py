@@ -1,11 +1,14 @@
 """Access tokens: what they say comes back, what is wrong is refused, and two keys are always alive."""
 
+import json
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jwt
 
 from agentauri.accounts.tokens import (
     ACCESS_SECONDS,
@@ -77,6 +80,42 @@ def test_the_next_key_signs_from_its_time_on() -> None:
     only_first = AccessTokens(KEYS[:1], issuer=ISSUER, audience=ISSUER)
     assert not only_first.is_of_unknown_key(before)
     assert only_first.is_of_unknown_key(after)
+
+
+HEADERS: list[object] = [
+    [],
+    {"alg": "Ed25519", "typ": "at+jwt"},
+    *(
+        {"alg": alg, "kid": KEYS[0].kid, "typ": "at+jwt"}
+        for alg in ("none", "HS256", "EdDSA", "", None, 1, ["Ed25519"])
+    ),
+    *({"alg": "Ed25519", "kid": kid, "typ": "at+jwt"} for kid in (None, 1, [], [KEYS[0].kid], {}, "../../dev/null")),
+    *({"alg": "Ed25519", "kid": KEYS[0].kid, "typ": typ} for typ in (None, "JWT", "at+JWT", [], {})),
+    *(
+        {"alg": "Ed25519", "kid": KEYS[0].kid, "typ": "at+jwt", **more}
+        for more in ({"crit": [1]}, {"crit": ["exp"]}, {"b64": False}, {"jwk": {}}, {"jku": "http://127.0.0.1/"})
+    ),
+]
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=str)
+def test_a_header_that_is_not_ours_is_refused_and_breaks_nothing(header: object) -> None:
+    _, claims, signature = TOKENS.issue(uuid4(), uuid4(), NOW).split(".")
+    head = urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
+    for token in (f"{head}.{claims}.{signature}", f"{head}.{claims}."):
+        TOKENS.is_of_unknown_key(token)
+        with pytest.raises(Unauthenticated):
+            TOKENS.verify(token, NOW)
+
+
+def test_a_token_signed_by_our_key_with_a_header_of_others_is_refused() -> None:
+    claims = {"iss": ISSUER, "aud": ISSUER, "sub": str(uuid4()), "sid": str(uuid4()), "jti": "x"}
+    times = {"iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + ACCESS_SECONDS}
+    for header in ({"typ": "JWT"}, {"typ": "at+jwt", "cty": "x"}):
+        full = {"alg": "Ed25519", "kid": KEYS[0].kid, **header}
+        token = jwt.encode(full, claims | times, KEYS[0].key, ["Ed25519"])
+        with pytest.raises(Unauthenticated):
+            TOKENS.verify(token, NOW)
 
 
 @given(text=st.text(max_size=80))
