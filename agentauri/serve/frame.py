@@ -5,12 +5,13 @@ Plain ASGI layers, because they run for each request and Starlette's base class 
 to preflights included. ``Net`` stands inside the layer of CORS, so that its problem+json can be read by pages too.
 """
 
+import asyncio
 import re
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentauri.errors import PayloadTooLarge
+from agentauri.errors import InvalidRequest, PayloadTooLarge
 from agentauri.serve.problems import RATE_HEADERS, REQUEST_ID, internal, problem
 
 MAX_BODY_BYTES = 2**20
@@ -25,7 +26,10 @@ HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 HSTS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+BODY_SECONDS = 30.0
+"""For a whole body; who sends slower holds a connection and a place among the requests for too long."""
 TOO_LARGE = "the body is larger than 1 MiB; send less."
+TOO_SLOW = f"the body did not arrive within {BODY_SECONDS:.0f} seconds; send it faster, or less."
 NUL_IN_PATH = "paths and query strings may not contain U+0000."
 
 
@@ -56,7 +60,7 @@ class Frame:
 
 
 class Net:
-    """Refuses what is too large or cannot be stored, and turns whatever no handler knew into an answer."""
+    """Refuses what is too large, too slow or cannot be stored, and turns whatever no handler knew into an answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -79,7 +83,7 @@ class Net:
             await send(message)
 
         try:
-            await self._app(scope, _limited(receive) if length is None else receive, watched_send)
+            await self._app(scope, receive if length == 0 else _limited(receive), watched_send)
         except Exception as error:  # the net: whatever no handler knew
             answer = internal(scope, error)
             if started:
@@ -113,15 +117,22 @@ def _refusal(scope: Scope, length: int | None) -> ASGIApp | None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """``receive`` that counts a body of unknown length."""
-    size = 0
+    """``receive`` that counts the body and bears no slow one; what comes after it may be late."""
+    size, deadline, complete = 0, asyncio.get_running_loop().time() + BODY_SECONDS, False
 
-    async def counting() -> Message:
-        nonlocal size
-        message = await receive()
+    async def limiting() -> Message:
+        nonlocal size, complete
+        if complete:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise InvalidRequest(TOO_SLOW) from None
         size += len(message.get("body", b""))
         if size > MAX_BODY_BYTES:
             raise PayloadTooLarge(TOO_LARGE)
+        complete = not message.get("more_body", False)
         return message
 
-    return counting
+    return limiting

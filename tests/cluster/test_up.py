@@ -2,6 +2,7 @@
 
 import json
 import signal
+import urllib.error
 import urllib.request
 
 import pytest
@@ -47,6 +48,15 @@ def test_cluster_that_breaks_is_built_again_and_a_forged_peer_reaches_nobody(her
     request = urllib.request.Request(url, headers={"X-AgentAuri-Peer": "8.8.8.8"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert json.load(answer)["peer"] == "127.0.0.1"
+    for header in ("X-Request-ID", "X-Session-ID", "Serve_Multiplexed_Model_ID", "X-Request-Disconnect-Disabled"):
+        request = urllib.request.Request(url, headers={header: "\xff"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(url, method="BREW"), timeout=10)
+    told = json.load(refused.value)
+    assert (told["error"], told["instance"]) == ("method_not_allowed", "/api/v1/health/ready")
+    assert told["request_id"] == refused.value.headers["X-Request-ID"]
     (gcs,) = (process for process in processes.running_in(here.runtime / "ray") if process.name() == "gcs_server")
     gcs.kill()
     service.wait_for("built again(?s:.*)✓ Ray")

@@ -30,7 +30,9 @@ async def test_other_origins_are_told_nothing(api: Api, origin: str) -> None:
     assert "access-control-allow-origin" not in answer.headers
     preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     answer = await api.client.options("/api/v1/triggers", headers=preflight)
-    assert answer.status_code == 400
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize(

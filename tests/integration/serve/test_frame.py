@@ -1,11 +1,13 @@
 """What every answer has, whatever was asked: its id, its headers, one shape for errors."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from agentauri.serve import frame
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import Api, User
 
@@ -64,6 +66,19 @@ async def test_a_body_of_unknown_length_is_counted(api: Api) -> None:
     headers = {"content-type": "application/json"}
     answer = await api.client.post("/api/v1/auth/login", content=endless(), headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (413, "payload_too_large")
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(frame, "BODY_SECONDS", 0.05)
+    for headers in ({}, {"content-length": "100"}):
+        headers = {"content-type": "application/json", **headers}
+        answer = await api.client.post("/api/v1/auth/login", content=stuck(), headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+        assert "did not arrive" in answer.json()["detail"]
 
 
 UNREADABLE = [

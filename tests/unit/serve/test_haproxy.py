@@ -1,5 +1,6 @@
 """The launcher's changes to the configuration that Ray Serve writes."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 from ray.serve._private import haproxy_templates
 
-from agentauri.serve import haproxy
+from agentauri.serve import frame, haproxy, problems
+from agentauri.serve.schemas import Problem
 
 CONFIG = """\
 global
@@ -29,8 +31,23 @@ listen stats
 
 
 def test_peer_is_stated_before_any_other_rule_of_the_api() -> None:
-    stated = "frontend http_frontend\n    bind 127.0.0.1:8000\n    http-request set-header X-AgentAuri-Peer %[src]\n"
-    assert stated in haproxy.rewrite(CONFIG, "127.0.0.1")
+    rewritten = haproxy.rewrite(CONFIG, "127.0.0.1")
+    front = rewritten[rewritten.index("frontend http_frontend\n    bind 127.0.0.1:8000\n") :]
+    rules = re.findall(r"(?m)^ +(http-request .*|acl .*)$", front)
+    assert rules[0] == "http-request set-header X-AgentAuri-Peer %[src]"
+
+
+def test_answers_of_haproxy_itself_look_like_ours() -> None:
+    assert {name.lower().encode(): value.encode() for name, value in haproxy.HEADERS.items()} == dict(
+        [*frame.HEADERS, (frame.CSP_NAME, frame.JSON_CSP)]
+    )
+    assert {code: title for code, title, _ in haproxy.ERRORS.values()}.items() <= problems.TITLES.items()
+    answers = re.findall(r"(?m)^    http-error status (\d+) .*lf-string '(.*?)' hdr", haproxy.rewrite(CONFIG, "::1"))
+    assert [int(status) for status, _ in answers] == list(haproxy.ERRORS)
+    for status, body in answers:
+        told = json.loads(body)
+        Problem.model_validate(told)
+        assert (told["status"], told["detail"]) == (int(status), told["message"])
 
 
 @pytest.mark.parametrize(("host", "bind"), [("0.0.0.0", "0.0.0.0:8000"), ("::1", "[::1]:8000")])
