@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from agentauri.accounts.roles import Principal
@@ -35,11 +35,13 @@ async def change_me(context: In, me: Me, client: Anonymous, body: AccountPatch) 
 @router.delete(
     "/me", operation_id="delete_me", status_code=204, response_class=Response, responses={204: SETS, **errors(409, 429)}
 )
-async def delete_me(context: In, me: Me, client: Anonymous, body: LeaveBody | None = None) -> Response:
+async def delete_me(
+    request: Request, context: In, me: Me, client: Anonymous, body: LeaveBody | None = None
+) -> Response:
     """Delete the own account and everything that is the user's alone: the personal organization with all that is in it,
     and organizations without other members. Refused while one with other members would lose its only owner."""
     await leaving.delete_account(context, me, client, None if body is None else body.password)
-    return without_cookies(context, nothing())
+    return without_cookies(context, request, nothing())
 
 
 @router.get("/me/export", operation_id="export_me", response_model=ExportAnswer)
@@ -68,7 +70,7 @@ async def list_sessions(context: In, me: Me, limit: Limit = DEFAULT_LIMIT, offse
     response_class=Response,
     responses={204: SETS},
 )
-async def delete_session(context: In, me: Me, client: Anonymous, session_id: Id) -> Response:
+async def delete_session(request: Request, context: In, me: Me, client: Anonymous, session_id: Id) -> Response:
     """End one of the own sessions, this one too: its tokens work no more."""
     async with context.pool.acquire() as connection, connection.transaction():
         await sessions.revoke_own(connection, me.user, session_id, "revoked")
@@ -80,4 +82,4 @@ async def delete_session(context: In, me: Me, client: Anonymous, session_id: Id)
             target=f"session:{session_id}",
         )
     context.access.forget(f"session:{session_id}")
-    return without_cookies(context, nothing()) if session_id == me.session else nothing()
+    return without_cookies(context, request, nothing()) if session_id == me.session else nothing()

@@ -3,10 +3,15 @@
 The access token's cookie goes with every request to this host, the refresh token's with those under /auth that need it
 (refresh, logout, csrf), and never with one that another site causes. No script can read either. A request that acts by
 cookie brings ``X-CSRF-Token``; other sites can neither read it nor set the header.
+
+A front end on another site (its origin is in ``http.cors_origins``, or it could not log in) gets cookies that browsers
+keep for its pages alone, apart from any others (Partitioned). To a browser http://localhost:3000 and http://127.0.0.1
+are two sites.
 """
 
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -30,45 +35,52 @@ PARAMETERS = [
 ]
 """For the document, where a cookie is more than credentials."""
 SETS: dict[str, Any] = {"headers": {"Set-Cookie": {"$ref": "#/components/headers/Set-Cookie"}}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Cookie:
+    name: str
+    path: str
+    same_site: Literal["lax", "strict"]
+
+
+ACCESS = _Cookie(COOKIE, "/", "lax")
+REFRESH = _Cookie(REFRESH_COOKIE, REFRESH_PATH, "strict")
 NO_COOKIE = "send a refresh token, in the body or as the cookie that a login with `cookie: true` sets."
 NO_SESSION = "there is no session in your cookies; log in with `cookie: true` first."
 
 
-def with_cookies(context: Context, answer: Response) -> Response:
+def with_cookies(context: Context, request: Request, answer: Response) -> Response:
     """The answer to a login, its tokens also as cookies; a stored answer too, for those are stored without."""
     if answer.status_code >= HTTPStatus.BAD_REQUEST:
         return answer
     data = orjson.loads(answer.body)["data"]
-    seconds = int(REFRESH_LIFETIME.total_seconds())
-    answer.set_cookie(COOKIE, data["token"], ACCESS_SECONDS, **_of_access(context))
-    answer.set_cookie(REFRESH_COOKIE, data["refresh_token"], seconds, **_of_refresh(context))
+    _set(context, request, answer, ACCESS, data["token"], ACCESS_SECONDS)
+    _set(context, request, answer, REFRESH, data["refresh_token"], int(REFRESH_LIFETIME.total_seconds()))
     return answer
 
 
-def without_cookies(context: Context, answer: Response) -> Response:
+def without_cookies(context: Context, request: Request, answer: Response) -> Response:
     """The answer, with which the browser forgets both."""
-    answer.delete_cookie(COOKIE, **_of_access(context))
-    answer.delete_cookie(REFRESH_COOKIE, **_of_refresh(context))
+    for cookie in (ACCESS, REFRESH):
+        _set(context, request, answer, cookie, "", 0)
     return answer
 
 
-class _Flags(TypedDict):
-    path: str
-    secure: bool
-    httponly: bool
-    samesite: Literal["lax", "strict"]
+def _set(context: Context, request: Request, answer: Response, cookie: _Cookie, value: str, seconds: int) -> None:
+    """Written by hand: ``http.cookies`` does not know Partitioned yet, and tokens need no quotes."""
+    flags = ["HttpOnly", f"Max-Age={seconds}", f"Path={cookie.path}"]
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        flags += ["SameSite=none", "Secure", "Partitioned"]
+    else:
+        flags += [f"SameSite={cookie.same_site}", *(["Secure"] if is_secure(context) else [])]
+    answer.headers.append("Set-Cookie", "; ".join([f"{cookie.name}={value}", *flags]))
 
 
-def _of_access(context: Context) -> _Flags:
-    return {"path": "/", "secure": _is_secure(context), "httponly": True, "samesite": "lax"}
-
-
-def _of_refresh(context: Context) -> _Flags:
-    return {"path": REFRESH_PATH, "secure": _is_secure(context), "httponly": True, "samesite": "strict"}
-
-
-def _is_secure(context: Context) -> bool:
-    return context.settings.public_url.startswith("https://")
+def is_secure(context: Context) -> bool:
+    """Whether cookies are for TLS alone: in production always, elsewhere where the API has it."""
+    settings = context.settings
+    return settings.environment == "production" or settings.public_url.startswith("https://")
 
 
 def find_refresh_cookie(request: Request) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from agentauri.accounts.limits import Policy
@@ -63,7 +63,7 @@ async def register(
     answer = await once.perform(None, work)
     for user_id in made:  # none when the answer is a stored one
         welcome(context, user_id)
-    return with_cookies(context, answer) if body.cookie else answer
+    return with_cookies(context, guard.request, answer) if body.cookie else answer
 
 
 @router.post("/login", operation_id="login", response_model=TokensAnswer, responses={200: SETS, **errors(401, 429)})
@@ -72,7 +72,7 @@ async def login(context: In, guard: Annotated[Guard, guarded(Policy.LOGIN)], bod
     row locks account and client for 15 minutes; further ones for longer."""
     await guard.admit(body.email or body.username)
     answer = secret(one(await service.login(context, body, guard.client)))
-    return with_cookies(context, answer) if body.cookie else answer
+    return with_cookies(context, guard.request, answer) if body.cookie else answer
 
 
 @router.post(
@@ -92,14 +92,16 @@ async def refresh(
     by_cookie = body.refresh_token is None
     token = body.refresh_token or await read_refresh_cookie(context, guard.request)
     answer = secret(one(await service.refresh(context, token, guard.client)))
-    return with_cookies(context, answer) if by_cookie or body.cookie else answer
+    return with_cookies(context, guard.request, answer) if by_cookie or body.cookie else answer
 
 
 @router.post("/logout", operation_id="logout", status_code=204, response_class=Response, responses={204: SETS})
-async def logout(context: In, principal: Annotated[Principal, require_user()], client: Anonymous) -> Response:
+async def logout(
+    request: Request, context: In, principal: Annotated[Principal, require_user()], client: Anonymous
+) -> Response:
     """End the session whose access token this is, and forget its cookies; its refresh token ends with it."""
     await service.logout(context, principal, client)
-    return without_cookies(context, nothing())
+    return without_cookies(context, request, nothing())
 
 
 @router.get("/me", operation_id="get_me", response_model=UserAnswer)

@@ -73,6 +73,24 @@ async def test_no_script_and_no_other_site_gets_at_the_cookies(api: Api, user: U
     assert (found["auth-token"][0], found["refresh-token"][0]) == (data["token"], data["refresh_token"])
 
 
+async def test_a_front_end_on_another_site_gets_cookies_that_work_there_and_nowhere_else(api: Api, user: User) -> None:
+    body = {"email": user.email, "password": PASSWORD, "cookie": True}
+    elsewhere = {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "cross-site"}
+    login = await api.client.post("/api/v1/auth/login", json=body, headers=elsewhere)
+    assert all(flags.endswith("; SameSite=none; Secure; Partitioned") for _, flags in cookies(login).values())
+    logout = await user.call("POST", "/auth/logout", headers=elsewhere)
+    assert {name: flags for name, (_, flags) in cookies(logout).items()} == {
+        "auth-token": "HttpOnly; Max-Age=0; Path=/; SameSite=none; Secure; Partitioned",
+        "refresh-token": "HttpOnly; Max-Age=0; Path=/api/v1/auth; SameSite=none; Secure; Partitioned",
+    }
+
+
+async def test_in_production_cookies_are_secure_whatever_the_address_is(database: str, redis_url: str) -> None:
+    async with running(settings_for(database, redis_url, environment="production")) as api:
+        answer = await api.client.post("/api/v1/auth/register", json=new(cookie=True))
+        assert [flags[-8:] for _, flags in cookies(answer).values()] == ["; Secure"] * 2
+
+
 async def test_under_https_cookies_are_secure(database: str, redis_url: str) -> None:
     settings = settings_for(database, redis_url, public_url="https://triggers.example.com")
     async with running(settings) as api:

@@ -17,6 +17,7 @@ from fastapi.responses import Response
 from agentauri.accounts.social import ATTEMPT_LIFETIME
 from agentauri.errors import InvalidRequest, StoreError
 from agentauri.models.social import Attempt, Provider
+from agentauri.serve.auth.cookies import is_secure
 from agentauri.serve.context import Context
 from agentauri.store.vault import Vault
 
@@ -74,7 +75,7 @@ def _purpose(provider: Provider) -> str:
 
 
 def _name(context: Context, provider: Provider) -> str:
-    prefix = SECURE_PREFIX if _is_secure(context) else ""
+    prefix = SECURE_PREFIX if is_secure(context) else ""
     return f"{prefix}login-{provider}"
 
 
@@ -84,11 +85,7 @@ def _set(context: Context, answer: Response, provider: Provider, value: str, sec
         value,
         max_age=seconds,
         path="/",
-        secure=_is_secure(context),
+        secure=is_secure(context),
         httponly=True,
         samesite="lax",  # strict would keep it from the way back, which begins at the provider
     )
-
-
-def _is_secure(context: Context) -> bool:
-    return context.settings.public_url.startswith("https://")

@@ -57,7 +57,7 @@ async def exchange(
         return secret(one(await service.exchange(context, connection, body, guard.client)))
 
     answer = await once.perform(None, work)
-    return with_cookies(context, answer) if body.cookie else answer
+    return with_cookies(context, guard.request, answer) if body.cookie else answer
 
 
 def _add_begin(provider: Provider) -> None:
