@@ -1,4 +1,4 @@
-"""How deeply JSON nests, found before a parser sees it: the parser's recursion has no other end.
+"""How deeply JSON nests and how many parts it has, found before a parser sees it: its recursion has no other end.
 
 Python's own limit would be one, but any library may lift it for the whole process, and the stack ends below.
 """
@@ -18,3 +18,11 @@ def is_deeper(raw: bytes, levels: int) -> bool:
         return False
     brackets = STRING.sub(b"", raw).translate(None, NO_BRACKETS)
     return max(accumulate(map(STEPS.__getitem__, brackets)), default=0) > levels
+
+
+def has_more(raw: bytes, containers: int) -> bool:
+    """Whether there are more than so many lists and objects: a hundred thousand take the collector half a second."""
+    if raw.count(b"[") + raw.count(b"{") <= containers:
+        return False
+    bare = STRING.sub(b"", raw)
+    return bare.count(b"[") + bare.count(b"{") > containers

@@ -1,6 +1,6 @@
 """Reading request bodies strictly, before any schema looks at them.
 
-Guarantees JSON under a JSON content type, exact integers of any size, bounded depth, no name twice in an
+Guarantees JSON under a JSON content type, exact integers of any size, bounded depth and bulk, no name twice in an
 object, and text that PostgreSQL can hold: no U+0000, no lone surrogates. Everything else about a body is its schema's
 business.
 """
@@ -15,10 +15,12 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from agentauri.errors import InvalidRequest, UnsupportedMediaType
-from agentauri.models.depth import is_deeper
+from agentauri.models.depth import has_more, is_deeper
 from agentauri.models.problems import step
 
 MAX_DEPTH = 32
+MAX_CONTAINERS = 10_000
+"""Lists and objects in a body; the largest trigger has some hundreds."""
 BAD_TEXT = "holds U+0000 or half a surrogate pair, which cannot be stored; remove it."
 NO_OBJECT = "the body must be a JSON object."
 WRONG_TYPE = "send the body as JSON with `Content-Type: application/json`."
@@ -28,6 +30,8 @@ def parse_body(raw: bytes) -> Any:
     """The JSON value of a body. Raises InvalidRequest that says where it is wrong."""
     if is_deeper(raw, MAX_DEPTH):
         _refuse(f"the body is nested deeper than {MAX_DEPTH} levels.")
+    if has_more(raw, MAX_CONTAINERS):
+        _refuse(f"the body holds more than {MAX_CONTAINERS} lists and objects.")
     try:
         value = json.loads(
             raw.decode(), parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object

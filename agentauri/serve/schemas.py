@@ -1,7 +1,8 @@
 """The schemas that all resources share, as the OpenAPI document shows them."""
 
 import re
-from typing import Annotated, cast
+from itertools import islice
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import Path, Query
@@ -14,6 +15,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_before_validator_function
@@ -24,6 +26,8 @@ from agentauri.store import cursors
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 MAX_OFFSET = 2**31 - 1
+MAX_UNKNOWN = 100
+"""Members of a body that are named as unknown; more than any body has known ones."""
 MOMENT = (
     r"^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
@@ -82,6 +86,16 @@ class Body(BaseModel):
         schema = handler(source)
         _be_strict(schema)
         return schema
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_unknown(cls, sent: Any) -> Any:
+        """Of very many unknown members only the first are looked at: each costs as much as a small request."""
+        if not isinstance(sent, dict) or len(sent) <= MAX_UNKNOWN:
+            return sent
+        unknown = islice((name for name in sent if name not in cls.model_fields), MAX_UNKNOWN)
+        names = [*(name for name in cls.model_fields if name in sent), *unknown]
+        return {name: sent[name] for name in names}
 
 
 def _storable(text: str) -> str:

@@ -94,6 +94,13 @@ async def test_a_body_that_cannot_be_read_is_a_400(api: Api) -> None:
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
+async def test_of_very_many_unknown_members_the_first_are_named_and_the_rest_costs_nothing(api: Api) -> None:
+    body = {"email": "ada@example.com", **{f"unknown{number}": 1 for number in range(20_000)}}
+    answer = await api.client.post("/api/v1/auth/login", json=body)
+    pointers = [one["pointer"] for one in answer.json()["errors"]]
+    assert pointers == ["/password", *(f"/unknown{number}" for number in range(99))]
+
+
 async def test_a_request_id_is_echoed_if_it_can_be_and_made_otherwise(api: Api) -> None:
     for sent, echoed in [("abc-1", True), ("x" * 128, True), ("x" * 129, False), ("a b", False), ("", False)]:
         answer = await api.client.get("/api/v1/health/live", headers={"X-Request-ID": sent})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentauri.errors import InvalidRequest
-from agentauri.serve.reading import MAX_DEPTH, is_storable, parse_body
+from agentauri.serve.reading import MAX_CONTAINERS, MAX_DEPTH, is_storable, parse_body
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -44,6 +44,12 @@ def test_depth_is_bounded(depth: int, fits: bool) -> None:
     else:
         with pytest.raises(InvalidRequest, match="nested"):
             parse_body(raw)
+
+
+def test_the_number_of_lists_and_objects_is_bounded_and_brackets_in_strings_do_not_count() -> None:
+    parse_body(b"[" + b"{}," * (MAX_CONTAINERS - 2) + b'[], "' + b"[{" * MAX_CONTAINERS + b'"]')
+    with pytest.raises(InvalidRequest, match="lists and objects"):
+        parse_body(b"[" + b"{}," * (MAX_CONTAINERS - 1) + b"[]]")
 
 
 def test_depth_is_bounded_whatever_the_recursion_limit_is() -> None:
