@@ -6,6 +6,7 @@ Only whoever builds a process from settings imports this module; the plain core 
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from ipaddress import ip_network
@@ -24,11 +25,20 @@ from agentauri.errors import ConfigError
 FILE = Path("agentauri.toml")
 SECRET_KEY_BYTES = 32
 MIN_SECRET_KEY_LENGTH = 32
+ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 def _check_network(text: str) -> str:
     ip_network(text)
     return text
+
+
+def _check_origin(text: str) -> str:
+    """Exactly what a browser sends: another spelling would match nothing, and "null" is every sandboxed page."""
+    origin = text.rstrip("/").lower()
+    if text != "*" and not ORIGIN.fullmatch(origin):
+        raise ValueError('has to be an origin such as "https://app.example.com", without a path')
+    return origin
 
 
 def _check_url(*schemes: str, may_be_empty: bool = False) -> AfterValidator:
@@ -51,6 +61,7 @@ def _check_scheme(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+Origin = Annotated[str, AfterValidator(_check_origin)]
 Network = Annotated[str, AfterValidator(_check_network)]
 HttpUrl = Annotated[str, _check_url("http", "https")]
 RpcUrl = Annotated[str, _check_url("http", "https", "ws", "wss")]
@@ -65,7 +76,7 @@ class Http(Section):
     """Address that the API listens on."""
     port: Port = 8000
     """Port that the API listens on."""
-    cors_origins: tuple[str, ...] = ("http://localhost:3000",)
+    cors_origins: tuple[Origin, ...] = ("http://localhost:3000",)
     """Origins whose pages may call the API from a browser; exact, no wildcards in production."""
     trusted_proxies: tuple[Network, ...] = ()
     """Networks of reverse proxies whose X-Forwarded-For is believed."""
@@ -279,6 +290,8 @@ def _unsafe(settings: Settings) -> list[str]:
         found.append("stores.redis_url is empty (the embedded Valkey is for development; set REDIS_URL)")
     if "*" in settings.http.cors_origins:
         found.append('http.cors_origins has "*" (name the origins)')
+    if any(ip_network(network).prefixlen == 0 for network in settings.http.trusted_proxies):
+        found.append("http.trusted_proxies trusts everybody, who could then claim any address (name the proxies)")
     for name, provider in settings.oauth:
         if provider.base_url.startswith("http://"):
             found.append(f"oauth.{name}.base_url is in clear (use https://)")

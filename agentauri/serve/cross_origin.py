@@ -51,7 +51,7 @@ def install(app: FastAPI, origins: Sequence[str]) -> None:
     """Let pages of ``origins`` call ``app``. "*" (never in production) lets all of them in, each by its own name."""
     app.add_middleware(
         _Door,
-        allow_origins=[origin.rstrip("/") for origin in origins],
+        allow_origins=origins,
         allow_methods=METHODS,
         allow_headers=TAKEN,
         expose_headers=SHOWN,

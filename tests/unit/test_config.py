@@ -64,6 +64,11 @@ def test_lists_and_chains_are_given_as_json() -> None:
     assert settings.http.trusted_proxies == ("10.0.0.0/8",)
 
 
+def test_origins_are_kept_as_browsers_send_them() -> None:
+    settings = loaded({"AGENTAURI_HTTP__CORS_ORIGINS": '["https://App.example.com/", "http://[::1]:3000"]'})
+    assert settings.http.cors_origins == ("https://app.example.com", "http://[::1]:3000")
+
+
 def test_empty_variable_counts_as_not_set() -> None:
     assert loaded({"AGENTAURI_HTTP__PORT": "", "DATABASE_URL": ""}) == config.Settings()
 
@@ -74,6 +79,10 @@ def test_empty_variable_counts_as_not_set() -> None:
         ({"AGENTAURI_HTTP__PROT": "1"}, "AGENTAURI_HTTP__PROT is not known; did you mean AGENTAURI_HTTP__PORT?"),
         ({"AGENTAURI_HTTP__PORT": "many"}, r"http.port \(or AGENTAURI_HTTP__PORT\): .*integer"),
         ({"AGENTAURI_HTTP__CORS_ORIGINS": "http://a"}, "AGENTAURI_HTTP__CORS_ORIGINS has to be a JSON list"),
+        *(
+            ({"AGENTAURI_HTTP__CORS_ORIGINS": f'["{origin}"]'}, "has to be an origin such as")
+            for origin in ("null", "https://*.example.com", "https://a.example/path", "a.example", "", "file://a")
+        ),
         ({"DATABASE_URL": "mysql://root:hunter2@db"}, "has to start with postgresql:// or postgres://"),
         ({"AGENTAURI_OUTBOUND__ALLOWED_NETWORKS": '["300.1.1.1"]'}, "allowed_networks.0: '300.1.1.1'"),
         ({"AGENTAURI_ACTORS__DELIVERERS_MIN": "9"}, "deliverers_min is above deliverers_max"),
@@ -120,6 +129,7 @@ def test_production_with_safe_values_starts_with_enforced_limits_and_no_private_
         ({"REDIS_URL": ""}, "set REDIS_URL"),
         ({"AGENTAURI_HTTP__CORS_ORIGINS": '["*"]'}, "name the origins"),
         ({"AGENTAURI_OUTBOUND__ALLOWED_NETWORKS": '["127.0.0.0/8"]'}, "opens private networks"),
+        ({"AGENTAURI_HTTP__TRUSTED_PROXIES": '["10.0.0.0/8", "::/0"]'}, "trusts everybody"),
         ({"AGENTAURI_OAUTH__GITHUB__BASE_URL": "http://git.example"}, "oauth.github.base_url is in clear"),
     ],
 )
