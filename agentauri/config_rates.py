@@ -35,7 +35,7 @@ class RateLimits(Section):
     enterprise: PerHour = 100_000
     """Requests an hour of an organization on the enterprise plan."""
     credentials: PerHour = 300
-    """Requests an hour from one address with credentials that are wrong."""
+    """Requests an hour from one address with wrong credentials, for what is not there, or that cannot be read."""
     login: PerHour = 30
     """Logins with a password or a wallet an hour from one address."""
     registration: PerHour = 20

@@ -35,7 +35,8 @@ DIGEST_BYTES = 16
 
 
 class Policy(StrEnum):
-    """Why a limit applies; the label of its metric. CREDENTIALS: an address whose tokens or keys were wrong."""
+    """Why a limit applies; the label of its metric. CREDENTIALS: an address whose tokens or keys were wrong, or that
+    asked for what is not there or cannot be read."""
 
     ANONYMOUS = "anonymous"
     ORGANIZATION = "organization"

@@ -28,6 +28,7 @@ from agentauri.serve.deliveries.stream import router as deliveries_stream
 from agentauri.serve.events.routes import router as events
 from agentauri.serve.events.stream import router as events_stream
 from agentauri.serve.frame import Frame, Net
+from agentauri.serve.guard import count_refused
 from agentauri.serve.indexer.routes import router as indexer
 from agentauri.serve.methods import with_refusals
 from agentauri.serve.oauth.routes import forms as oauth_forms
@@ -124,7 +125,7 @@ def create_app(settings: Settings, *, cost: Cost = PRODUCTION) -> FastAPI:
         app.router.routes.extend(router.routes)  # include_router would cost every request a second matching
     app.router.routes[:] = with_refusals(app.router.routes)
     docs.install(app, openapi_url=OPENAPI_URL)
-    problems.install(app)
+    problems.install(app, count_refused)
     app.add_middleware(Net)
     cross_origin.install(app, settings.http.cors_origins)
     app.add_middleware(Frame, hsts=settings.environment == "production")

@@ -12,7 +12,7 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentauri.errors import InvalidRequest, PayloadTooLarge
-from agentauri.serve.problems import RATE_HEADERS, REQUEST_ID, internal, problem
+from agentauri.serve.problems import RATE_HEADERS, REQUEST_ID, ProblemJson, counted, internal, problem
 
 MAX_BODY_BYTES = 2**20
 REQUEST_ID_FORM = re.compile(rb"[\x21-\x7e]{1,128}")
@@ -73,7 +73,7 @@ class Net:
         length = _body_length(scope)
         refused = _refusal(scope, length)
         if refused is not None:
-            await refused(scope, receive, send)
+            await (await counted(scope, refused))(scope, receive, send)
             return
         started = False
 
@@ -108,7 +108,7 @@ def _body_length(scope: Scope) -> int | None:
     return None if chunked else length
 
 
-def _refusal(scope: Scope, length: int | None) -> ASGIApp | None:
+def _refusal(scope: Scope, length: int | None) -> ProblemJson | None:
     if length is not None and length > MAX_BODY_BYTES:
         return problem(scope, status=413, code="payload_too_large", detail=TOO_LARGE, headers={"Connection": "close"})
     if "\0" in scope["path"] or b"%00" in scope["query_string"]:

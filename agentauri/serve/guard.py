@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from fastapi import Depends, Request
 from fastapi.params import Depends as DependsParameter
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from agentauri.accounts.limits import Policy
 from agentauri.serve.caller import Client, client_of
+from agentauri.serve.context import Context
 from agentauri.serve.limiter import Limiter
 
 
@@ -35,3 +38,10 @@ def guarded(policy: Policy) -> DependsParameter:
 
     parameter: DependsParameter = Depends(stand)
     return parameter
+
+
+async def count_refused(scope: Scope) -> None:
+    """Count a request that is refused before it reaches any door, as one with wrong credentials. Raises RateLimited."""
+    context: Context = scope["app"].state.context
+    demand = context.limiter.limits.guarded(Policy.CREDENTIALS, context.peers.address(Headers(scope=scope)))
+    await context.limiter.admit(scope, demand)

@@ -5,7 +5,7 @@ repeated, so no password can be. Anything unforeseen is logged whole and answere
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -16,8 +16,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from agentauri import logs
-from agentauri.errors import AccountLocked, AgentAuriError, InvalidRequest, RateLimited, RequestError, Unauthenticated
+from agentauri.errors import (
+    AccountLocked,
+    AgentAuriError,
+    InvalidRequest,
+    PayloadTooLarge,
+    RateLimited,
+    RequestError,
+    Unauthenticated,
+    UnsupportedMediaType,
+)
 from agentauri.models.problems import step
+from agentauri.serve import API
 from agentauri.serve.answers import Json
 from agentauri.store.database import AWAY
 
@@ -53,6 +63,9 @@ DETAILS = {
 }
 INTERNAL = "the request failed through no fault of yours; quote the request id when you report it."
 AWAY_DETAIL = "the database does not answer at this moment; try again in a few seconds."
+UNREADABLE = (InvalidRequest, PayloadTooLarge, UnsupportedMediaType)
+Count = Callable[[Scope], Awaitable[None]]
+"""Counts a request that is refused in any case. Raises RateLimited."""
 MAX_PROBLEMS = 100
 """Of a body with more mistakes, the first ones are told."""
 
@@ -107,15 +120,31 @@ def refusal(scope: Scope, refused: RequestError) -> ProblemJson:
     )
 
 
+async def counted(scope: Scope, answer: Response) -> Response:
+    """``answer``, to a request that nobody counted yet (no such path, a body that cannot be read); else that it is one
+    too many. So every error of the API tells the limits, and no kind of request is free because it is wrong."""
+    if RATE_HEADERS in scope or not scope["path"].startswith(f"{API}/"):
+        return answer
+    count: Count = scope["app"].state.count_refused
+    try:
+        await count(scope)
+    except RateLimited as refused:
+        return refusal(scope, refused)
+    return answer
+
+
 async def _refused(request: Request, error: Exception) -> Response:
-    return refusal(request.scope, cast(RequestError, error))
+    answer = refusal(request.scope, cast(RequestError, error))
+    return await counted(request.scope, answer) if isinstance(error, UNREADABLE) else answer
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     found = [_explain(one) for one in cast(RequestValidationError, error).errors()]
     pointer, text = found[0]
     detail = f"{pointer} {text}" if pointer else f"the body {text}"
-    return problem(request.scope, status=400, code="invalid_request", detail=detail, errors=found)
+    return await counted(
+        request.scope, problem(request.scope, status=400, code="invalid_request", detail=detail, errors=found)
+    )
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -127,7 +156,9 @@ async def _http(request: Request, error: Exception) -> Response:
     headers = dict(answered.headers) if answered.headers else {}
     if answered.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request) or headers.get("Allow", "")
-    return problem(request.scope, status=answered.status_code, code=code, detail=detail, headers=headers)
+    return await counted(
+        request.scope, problem(request.scope, status=answered.status_code, code=code, detail=detail, headers=headers)
+    )
 
 
 def _allowed(request: Request) -> str:
@@ -149,8 +180,9 @@ async def _ours(request: Request, error: Exception) -> Response:
     return internal(request.scope, error)
 
 
-def install(app: FastAPI) -> None:
-    """Let every error of ``app`` become a problem+json answer."""
+def install(app: FastAPI, count: Count) -> None:
+    """Let every error of ``app`` become a problem+json answer, ``count`` those that are met before anything else."""
+    app.state.count_refused = count
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(AgentAuriError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -70,6 +70,28 @@ async def test_wrong_credentials_are_counted_by_address_and_do_not_touch_right_o
     assert (await user.call("GET", "/triggers")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status"),
+    [
+        ("GET", "/nowhere", b"", 404),
+        ("PUT", "/triggers", b"", 405),
+        ("POST", "/auth/login", b"{", 400),
+        ("POST", "/auth/login", b"{}", 400),
+        ("POST", "/auth/login", b" " * (2**20 + 1), 413),
+        ("GET", "/events?search=%00", b"", 400),
+    ],
+)
+async def test_what_is_refused_before_any_route_counts_and_tells_the_limits_too(
+    strict: Api, method: str, path: str, content: bytes, status: int
+) -> None:
+    headers = {"content-type": "application/json"}
+    answers = [
+        await strict.client.request(method, f"/api/v1{path}", content=content, headers=headers) for _ in range(4)
+    ]
+    assert [answer.status_code for answer in answers] == [status] * 3 + [429]
+    assert answers[0].headers.keys() > HEADERS
+
+
 async def test_what_is_refused_later_counts_and_tells_the_limits_too(strict: Api) -> None:
     user = await strict.register()
     missing = await user.call("GET", "/triggers/11111111-1111-4111-8111-111111111111")
