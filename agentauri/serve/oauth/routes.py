@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from agentauri.accounts.clients import read_credentials
+from agentauri.accounts.clients import Credentials, read_credentials
 from agentauri.accounts.limits import Policy
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.errors import OAuthRefused
@@ -109,12 +109,22 @@ async def revoke_oauth_client(context: In, principal: AdminOf, client: Anonymous
 async def create_oauth_token(request: Request, context: In, guard: Annotated[Guard, guarded(Policy.TOKEN)]) -> Response:
     """Get tokens as an OAuth client: grant `client_credentials`, or `refresh_token`; as a form (RFC 6749)."""
     try:
-        form = await read_form(request)
-        credentials = read_credentials(request.headers.get("authorization"), form)
-        await guard.admit(str(credentials.client_id))
+        form, credentials = await _read(request, guard)
         return Json(await tokens.issue(context, form, credentials, guard.client), headers=NO_STORE)
     except OAuthRefused as refused:
         is_unknown = refused.error == "invalid_client"
         body = {"error": refused.error, "error_description": refused.description}
         headers = NO_STORE | ({"WWW-Authenticate": CHALLENGE} if is_unknown else {})
         return Json(body, 401 if is_unknown else 400, headers)
+
+
+async def _read(request: Request, guard: Guard) -> tuple[dict[str, str], Credentials]:
+    """What is asked and by whom, counted; a request that names no client too. Raises OAuthRefused."""
+    try:
+        form = await read_form(request)
+        credentials = read_credentials(request.headers.get("authorization"), form)
+    except OAuthRefused:
+        await guard.admit()
+        raise
+    await guard.admit(str(credentials.client_id))
+    return form, credentials

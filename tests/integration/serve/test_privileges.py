@@ -58,7 +58,7 @@ def least_role(method: str, path: str, operation: Document) -> Role:
 async def ask(api: Api, method: str, path: str, organization_id: str, headers: dict[str, str]) -> httpx2.Response:
     names = {part[1:-1]: str(uuid4()) for part in path.split("/") if part.startswith("{")}
     filled = path.format(**(names | {"organization_id": organization_id, "chain_id": "1"}))
-    body = {} if method in ("POST", "PATCH", "PUT") else None
+    body: dict[str, str] | None = {} if method in ("POST", "PATCH", "PUT") else None
     return await api.client.request(method, filled, headers=headers, json=body)
 
 

@@ -82,19 +82,24 @@ def test_the_next_key_signs_from_its_time_on() -> None:
     assert only_first.is_of_unknown_key(after)
 
 
+ALGORITHMS: list[object] = ["none", "HS256", "EdDSA", "", None, 1, ["Ed25519"]]
+KEY_IDS: list[object] = [None, 1, [], [KEYS[0].kid], {}, "../../dev/null"]
+TYPES: list[object] = [None, "JWT", "at+JWT", [], {}]
+MORE: list[dict[str, object]] = [
+    {"crit": [1]},
+    {"crit": ["exp"]},
+    {"b64": False},
+    {"jwk": {}},
+    {"jku": "http://[::1]/"},
+]
+OURS = {"alg": "Ed25519", "kid": KEYS[0].kid, "typ": "at+jwt"}
 HEADERS: list[object] = [
     [],
     {"alg": "Ed25519", "typ": "at+jwt"},
-    *(
-        {"alg": alg, "kid": KEYS[0].kid, "typ": "at+jwt"}
-        for alg in ("none", "HS256", "EdDSA", "", None, 1, ["Ed25519"])
-    ),
-    *({"alg": "Ed25519", "kid": kid, "typ": "at+jwt"} for kid in (None, 1, [], [KEYS[0].kid], {}, "../../dev/null")),
-    *({"alg": "Ed25519", "kid": KEYS[0].kid, "typ": typ} for typ in (None, "JWT", "at+JWT", [], {})),
-    *(
-        {"alg": "Ed25519", "kid": KEYS[0].kid, "typ": "at+jwt", **more}
-        for more in ({"crit": [1]}, {"crit": ["exp"]}, {"b64": False}, {"jwk": {}}, {"jku": "http://127.0.0.1/"})
-    ),
+    *({**OURS, "alg": alg} for alg in ALGORITHMS),
+    *({**OURS, "kid": kid} for kid in KEY_IDS),
+    *({**OURS, "typ": typ} for typ in TYPES),
+    *({**OURS, **more} for more in MORE),
 ]
 
 

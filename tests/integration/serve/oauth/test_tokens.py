@@ -155,6 +155,7 @@ async def test_what_is_wrong_is_said_in_the_words_of_rfc_6749(api: Api, made: di
         assert made["secret"] not in answer.text
         if status in (400, 401):
             assert answer.headers["cache-control"] == "no-store"
+            assert "x-ratelimit-remaining" in answer.headers
             assert set(answer.json()) == {"error", "error_description"}
             assert answer.json()["error_description"].isascii()
         assert answer.headers.get("www-authenticate", "").startswith("Basic") == (status == 401)
