@@ -15,6 +15,8 @@ from tests.integration.serve.conftest import CONTRACT, Api, User
 from tests.support.openapi import Document
 
 READ_BY_ADMINS = {"list_organization_audit", "list_invitations"}
+READ_BY_POST = {"preview_action"}
+"""What takes a body and changes and sends nothing."""
 OWNERS = {"delete_organization", "transfer_organization"}
 WRITERS = {
     "triggers": Role.MEMBER,
@@ -50,7 +52,7 @@ def least_role(method: str, path: str, operation: Document) -> Role:
         return Role.VIEWER
     if name in OWNERS:
         return Role.OWNER
-    if method == "GET":
+    if method == "GET" or name in READ_BY_POST:
         return Role.ADMIN if name in READ_BY_ADMINS else Role.VIEWER
     return WRITERS[path.removeprefix("/api/v1/").partition("/")[0]]
 
