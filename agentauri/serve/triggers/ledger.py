@@ -14,7 +14,7 @@ from agentauri.serve import API
 from agentauri.serve.answers import one
 from agentauri.serve.context import In
 from agentauri.serve.reading import Route
-from agentauri.serve.schemas import EARLIEST, LATEST, Id, Moment, Schema
+from agentauri.serve.schemas import Id, Moment, Schema
 from agentauri.serve.triggers.routes import ReaderOf
 from agentauri.store import ledger, triggers
 
@@ -22,12 +22,14 @@ DEFAULT_DAYS = 30
 MAX_DAYS = 366
 ORDER = "must not be before `from`."
 TOO_LONG = f"must be at most {MAX_DAYS} days after `from`."
+EARLIEST, LATEST = date(1970, 1, 1), date(9999, 1, 1)
+"""Within what a time can be written in, in every zone."""
 EXAMPLE_DAY = "2026-11-23"
 
 
 def _within_days(day: date) -> date:
-    if not EARLIEST.date() < day < LATEST.date():
-        raise ValueError("must lie between the years 1970 and 9999.")
+    if not EARLIEST < day < LATEST:
+        raise ValueError("must lie between the years 1970 and 9998.")
     return day
 
 
