@@ -68,6 +68,7 @@ async def work_off(connection: Connection, work: Work) -> None:
                 return
             told_at, kept = now, len(backtest.found.matches)
         await asyncio.sleep(0)  # where it shares a process, others go on
+    backtest.end(await stretches.end_times(connection, work.stretch))
     part = replace(_part(backtest.found), error=error, ended=True)
     await trigger_tests.tell(connection, work.test_id, work.number, part)
 

@@ -5,11 +5,14 @@ counted and costs that event alone (protocol P4).
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from agentauri.engine.evaluator import PartitionEvaluator
+from agentauri.engine.plan import Firing
 from agentauri.models.event import Event
 from agentauri.models.trigger import TriggerDefinition
 
@@ -44,18 +47,37 @@ class Backtest:
         for event in events:
             found.evaluated += 1
             for firing in evaluate(event):
-                found.matched += 1
-                if firing.cooled_down:
-                    found.cooled_down += 1
-                    continue
-                found.fired += 1
-                found.days[event.block_timestamp // DAY_SECONDS] += 1
-                if len(found.matches) < MOST_MATCHES:
-                    match = {"event": event.public(), "group": firing.group, "computed": firing.computed}
-                    found.matches.append(match)
+                self._take(firing, event)
         self._evaluator.take_changes()
+
+    def end(self, times: Mapping[int, int]) -> None:
+        """The stretch is over at these times, by chain: absences that are due by then fire without an event."""
+        for chain_id, time in times.items():
+            for firing in self._evaluator.tick(chain_id, time, [PARTITION]):
+                self._take(firing, None)
+
+    def _take(self, firing: Firing, event: Event | None) -> None:
+        """Count a firing, and keep it while there is room. An absence is about the last event before it."""
+        found, silence = self.found, firing.silence
+        found.matched += 1
+        if firing.cooled_down:
+            found.cooled_down += 1
+            return
+        found.fired += 1
+        time = silence.due if silence is not None else _of(event).block_timestamp
+        found.days[time // DAY_SECONDS] += 1
+        if len(found.matches) < MOST_MATCHES:
+            about = orjson.loads(silence.event) if silence is not None else _of(event).storable()
+            found.matches.append({"event": about, "group": firing.group, "computed": firing.computed})
 
     def take_error(self) -> str | None:
         """The latest error of the trigger since this was last asked."""
         failures = self._evaluator.take_failures()
         return failures[-1].error if failures else None
+
+
+def _of(event: Event | None) -> Event:
+    """The event of a firing that is no absence: there always is one."""
+    if event is None:
+        raise ValueError("only absences fire without an event")
+    return event

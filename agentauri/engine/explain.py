@@ -13,7 +13,7 @@ from agentauri.engine.compile import compile_test
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.plan import Firing, slot_names
 from agentauri.engine.read import group_reader, hashes_reader, reader
-from agentauri.models.condition import Condition, GroupConfig
+from agentauri.models.condition import Condition, ConditionType, GroupConfig
 from agentauri.models.condition_config import DEFAULT_GROUP_BY, GroupBy
 from agentauri.models.event import Event
 from agentauri.models.fields import Kind
@@ -31,7 +31,6 @@ OPPOSITE = {
 }
 """Of a comparison and its opposite one always holds, and tells what was compared."""
 ANY_ORDER = (Operator.GTE, Operator.LT)
-ABSENCE = "absence"
 
 State = Mapping[str, Any]
 
@@ -118,7 +117,7 @@ class _Meeting:
         self._state = state
         self._before, firing, self._after = _meet(definition, event, state)
         self.result = Result.NOT_FIRED
-        if firing is not None and not any(one.type.value == ABSENCE for one in definition.conditions):
+        if firing is not None and not any(one.type is ConditionType.ABSENCE for one in definition.conditions):
             self.result = Result.COOLED_DOWN if firing.cooled_down else Result.FIRED
 
     def stateful(self, condition: Condition, index: int, *, passes: bool) -> Explained:
@@ -130,7 +129,7 @@ class _Meeting:
 
     def _alone(self, condition: Condition, name: str) -> tuple[bool | None, Mapping[str, object] | None]:
         """Whether the condition holds by itself, and what it computed whether or not it does."""
-        if condition.type.value == ABSENCE:
+        if condition.type is ConditionType.ABSENCE:
             return None, None
         operator = condition.operator
         opposite = () if operator is None else (OPPOSITE.get(operator),) if operator in OPPOSITE else ANY_ORDER
@@ -163,7 +162,7 @@ class _Meeting:
         return Change(self._before.get(key), self._after.get(key))
 
     def _key(self, name: str, condition: Condition) -> str:
-        group = f"{self._event.chain_id}:{self._group}" if condition.type.value == ABSENCE else self._group
+        group = f"{self._event.chain_id}:{self._group}" if condition.type is ConditionType.ABSENCE else self._group
         return f"{self._definition.id.hex}:{name}:{group}"
 
 
@@ -236,7 +235,7 @@ def _reason(
         return "The event did not pass the filter."
     if stateful and group is None:
         return "The event lacks a field that the trigger's state is grouped by."
-    if any(one.condition.type.value == ABSENCE for one in stateful):
+    if any(one.condition.type is ConditionType.ABSENCE for one in stateful):
         return "An absence fires when nothing comes; the event began its wait anew."
     if any(one.holds is None for one in stateful):
         return "The event lacks the field of a stateful condition."

@@ -86,6 +86,18 @@ async def dropped_upto(connection: Connection) -> int:
     return found
 
 
+async def end_times(connection: Connection, stretch: Stretch) -> dict[int, int]:
+    """By chain, when a stretch that goes to the head of the log or to a time is over, in seconds since 1970.
+
+    None of one that ends with a block, or is one event: what came after it is not part of the question.
+    """
+    if stretch.last_block is not None or stretch.upto != stretch.kept_at:
+        return {}
+    latest = float("inf") if stretch.until is None else stretch.until.timestamp()
+    clocks = await log.clocks(connection)
+    return {one.chain_id: int(min(one.time, latest)) for one in clocks if one.seq <= stretch.upto}
+
+
 async def measure(connection: Connection, stretch: Stretch) -> tuple[int, int, int]:
     """How many events a stretch holds, and the seqs of its first and last one (0 where it holds none)."""
     row = await connection.fetchrow(

@@ -1,12 +1,13 @@
 """The ledger of a trigger: what matched, what fired, and what became of it, a line a day."""
 
+import re
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from agentauri.errors import InvalidRequest
 from agentauri.models.delivery import DeliveryStatus
@@ -25,15 +26,21 @@ TOO_LONG = f"must be at most {MAX_DAYS} days after `from`."
 EARLIEST, LATEST = date(1970, 1, 1), date(9999, 1, 1)
 """Within what a time can be written in, in every zone."""
 EXAMPLE_DAY = "2026-11-23"
+DAY = r"^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 
-def _within_days(day: date) -> date:
-    if not EARLIEST < day < LATEST:
-        raise ValueError("must lie between the years 1970 and 9998.")
-    return day
+def _written(raw: object) -> object:
+    if not isinstance(raw, str) or not re.fullmatch(DAY, raw):
+        raise ValueError("must be a day such as 2026-11-23, or a time, between the years 1970 and 9998.")
+    return raw
 
 
-DayOrTime = Annotated[Moment | Annotated[date, AfterValidator(_within_days)], Field(union_mode="left_to_right")]
+Day = Annotated[
+    date,
+    BeforeValidator(_written),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": DAY, "examples": [EXAMPLE_DAY]}),
+]
+DayOrTime = Annotated[Moment | Day, Field(union_mode="left_to_right")]
 router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"], route_class=Route)
 From = Annotated[
     DayOrTime | None,

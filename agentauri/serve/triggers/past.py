@@ -18,7 +18,7 @@ from agentauri.models.ids import TriggerId
 from agentauri.models.page import parse_rows
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.store import log as event_log
-from agentauri.store import snapshots, stretches, trigger_versions
+from agentauri.store import partition_clocks, snapshots, stretches, trigger_versions
 from agentauri.store.database import Connection
 from agentauri.store.stretches import Agent, Stretch
 from agentauri.store.trigger_versions import Dated
@@ -124,6 +124,9 @@ async def _replay(
         await asyncio.sleep(0)  # other requests are answered meanwhile
     for version in waiting:
         evaluator.apply_version(trigger_id, partition, version.definition)
+    if place.event is None:  # absences that clocks have told since; an event tells those before it by itself
+        for clock in await partition_clocks.list_kept(connection, [partition]):
+            evaluator.tick(clock.chain_id, clock.time, [partition])
     return evaluator.dump_partition(partition)
 
 

@@ -7,6 +7,7 @@ cancelled. The range ends at the head of the log as it was asked, and holds noth
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,7 +20,7 @@ from agentauri.engine.backtest import Backtest
 from agentauri.models.page import parse_rows
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.serve.context import Context
-from agentauri.serve.triggers.rendering import render
+from agentauri.serve.triggers.rendering import Rendering
 from agentauri.serve.triggers.testing_schemas import RangeBody
 from agentauri.store import event_reads, log, stretches, trigger_tests
 from agentauri.store.database import Connection
@@ -51,7 +52,7 @@ async def ask(
         if total <= INLINE_EVENTS:
             return await _at_once(connection, definition, actions, stretch, total), True
     asked = Asked(uuid4(), principal.organization_id, trigger_id, definition.to_json(), actions, total)
-    parts = _parts(definition, replace(stretch, after=first - 1, upto=last), total)
+    parts = _parts(definition, stretch, first, last, total)
     async with context.pool.acquire() as connection, connection.transaction():
         await trigger_tests.begin(connection, asked, len(parts))
     url = context.settings.stores.database_url.get_secret_value()
@@ -85,6 +86,7 @@ async def _at_once(
     async for page in stretches.pages(connection, stretch):
         backtest.meet(parse_rows(page.text))
         error = backtest.take_error() or error
+    backtest.end(await stretches.end_times(connection, stretch))
     found, trigger = backtest.found, {"id": str(definition.id), "name": definition.name}
     return {
         "id": None,
@@ -96,15 +98,16 @@ async def _at_once(
         "cooled_down": found.cooled_down,
         "fired": found.fired,
         "days": [{"day": day_text(day), "fired": count} for day, count in sorted(found.days.items())],
-        "matches": [_match(trigger, actions, match) for match in found.matches],
+        "matches": _matches(trigger, actions, found.matches),
     }
 
 
-def _parts(definition: TriggerDefinition, stretch: Stretch, total: int) -> list[Stretch]:
+def _parts(definition: TriggerDefinition, stretch: Stretch, first: int, last: int, total: int) -> list[Stretch]:
     """Where each part of the work begins and ends; one part where an event depends on those before it."""
-    count = 1 if definition.keeps_state else min(MOST_PARTS, -(-total // PART_EVENTS))
-    length = stretch.upto - stretch.after
-    ends = [stretch.after + length * number // count for number in range(count + 1)]
+    if definition.keeps_state:
+        return [stretch]
+    count = min(MOST_PARTS, -(-total // PART_EVENTS))
+    ends = [first - 1 + (last - first + 1) * number // count for number in range(count + 1)]
     return [replace(stretch, after=after, upto=upto) for after, upto in pairwise(ends)]
 
 
@@ -133,17 +136,22 @@ async def get(context: Context, principal: Principal, test_id: UUID) -> dict[str
         "cooled_down": trial.cooled_down,
         "fired": trial.fired,
         "days": [{"day": day, "fired": count} for day, count in trial.days.items()],
-        "matches": [_match(trigger, trial.asked.actions, match) for match in trial.matches[:MOST_SHOWN]],
+        "matches": _matches(trigger, trial.asked.actions, trial.matches[:MOST_SHOWN]),
     }
 
 
-def _match(trigger: dict[str, Any], actions: list[dict[str, Any]], match: dict[str, Any]) -> dict[str, Any]:
-    event = match["event"]
-    return {
-        "event_id": event["id"],
-        "event_seq": event["seq"],
-        "block_timestamp": event["block_timestamp"],
-        "group": match["group"],
-        "computed": match["computed"],
-        "actions": [render(trigger, action, match) for action in actions],
-    }
+def _matches(
+    trigger: dict[str, Any], actions: list[dict[str, Any]], matches: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    renderings = [Rendering(trigger, action) for action in actions]
+    return [
+        {
+            "event_id": match["event"]["id"],
+            "event_seq": match["event"]["seq"],
+            "block_timestamp": match["event"]["block_timestamp"],
+            "group": match["group"],
+            "computed": match["computed"],
+            "actions": [rendering.of(match) for rendering in renderings],
+        }
+        for match in matches
+    ]

@@ -105,3 +105,13 @@ def test_event_without_the_field_or_the_group_says_so() -> None:
     assert (holds(without), without.reason) == ([None], "The event lacks the field of a stateful condition.")
     groupless = explain(made, event(9, agent_id=None, data={"score": "50"}), {})
     assert groupless.reason == "The event lacks a field that the trigger's state is grouped by."
+
+
+def test_event_begins_the_wait_of_an_absence_anew_and_fires_nothing() -> None:
+    made = definition({"condition_type": "absence", "config": {"time_window": "1h"}})
+    first = explain(made, scored(50), {})
+    assert (first.result, first.reason.startswith("An absence")) == (Result.NOT_FIRED, True)
+    late = explain(made, scored(50, 2, time=7200), after(made, 50))
+    assert late.result is Result.NOT_FIRED
+    assert late.conditions[0].before is not None
+    assert late.conditions[0].before != late.conditions[0].after
