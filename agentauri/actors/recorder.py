@@ -6,7 +6,6 @@ ends, and the delivery is attempted again.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -115,9 +114,12 @@ class Recorder:
 
 
 def _measure(batch: Sequence[Result]) -> None:
-    counts = Counter((result.claimed.channel.value, result.attempt.outcome.value) for result in batch)
-    for (channel, outcome), count in counts.items():
-        metrics.deliveries(count, channel=channel, outcome=outcome)
+    took: dict[tuple[str, str], list[float]] = {}
     for result in batch:
-        labels = {"channel": result.claimed.channel.value, "outcome": result.attempt.outcome.value}
-        metrics.attempt_seconds(result.attempt.duration_seconds, **labels)
+        attempt = result.attempt
+        took.setdefault((result.claimed.channel, attempt.outcome), []).append(attempt.duration_seconds)
+    for (channel, outcome), seconds in took.items():
+        labels = {"channel": str(channel), "outcome": str(outcome)}
+        metrics.deliveries(len(seconds), **labels)
+        for one in seconds:
+            metrics.attempt_seconds(one, **labels)

@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from agentauri.channels.addresses import Policy
+from agentauri.channels.journey import NotedRequest, note_opened
 
 DNS_THREADS = 256
 """A lookup that hangs keeps its thread after its attempt has given up; one tenant's dead names leave others enough."""
@@ -90,6 +91,7 @@ class GuardedClient:
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             trace_configs=traces,
+            request_class=NotedRequest,
         )
 
     def _open_socket(self, info: AddressInfo) -> socket.socket:
@@ -97,6 +99,7 @@ class GuardedClient:
         self._policy.check(str(address[0]), int(address[1]))
         opened = socket.socket(family, kind, proto)
         self._sockets.add(opened)
+        note_opened()
         return opened
 
     @property

@@ -30,8 +30,15 @@ URL_SAFE = "%/:?#[]@!$&'()*+,;=~"
 BODILESS = frozenset({"GET"})
 """Methods that carry a body only where the user wrote one."""
 SIGNERS_KEPT = 4096
+NAMES_KEPT = 4096
 
 signer_of = lru_cache(SIGNERS_KEPT)(hmac_signer)
+
+
+@lru_cache(NAMES_KEPT)
+def is_secret_name(name: str) -> bool:
+    """Whether a header or a parameter of this name holds a secret."""
+    return SECRET_NAME.search(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Request:
 
     def without_secrets(self) -> dict[str, Any]:
         """What is kept with the attempt."""
-        headers = {name: MASK if SECRET_NAME.search(name) else value for name, value in self.headers.items()}
+        headers = {name: MASK if is_secret_name(name) else value for name, value in self.headers.items()}
         return {
             "method": self.method,
             "url": mask_query(self.url),
@@ -137,7 +144,7 @@ def mask_query(url: URL) -> str:
     if not url.raw_query_string:
         return str(url)
     pairs = parse_qsl(url.raw_query_string, keep_blank_values=True)
-    if not any(SECRET_NAME.search(name) for name, _ in pairs):
+    if not any(is_secret_name(name) for name, _ in pairs):
         return str(url)
-    shown = [(name, MASK if SECRET_NAME.search(name) else value) for name, value in pairs]
+    shown = [(name, MASK if is_secret_name(name) else value) for name, value in pairs]
     return f"{str(url).partition('?')[0]}?{urlencode(shown, safe=MASK)}"

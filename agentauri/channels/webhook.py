@@ -19,7 +19,7 @@ from agentauri.channels.addresses import Policy
 from agentauri.channels.excerpt import MESSAGE_BYTES, clean, excerpt
 from agentauri.channels.failures import classify
 from agentauri.channels.guard import MAX_BODY_BYTES, GuardedClient, read_capped
-from agentauri.channels.progress import Progress, traces
+from agentauri.channels.journey import Journey, begin
 from agentauri.channels.request import Prepared, Request, build, prepare
 from agentauri.channels.retry import parse_retry_after
 from agentauri.errors import Blocked, TemplateError
@@ -40,7 +40,7 @@ class Webhook:
     @classmethod
     def open(cls, policy: Policy) -> "Webhook":
         """One with a client of its own. Needs a running event loop."""
-        return cls(GuardedClient(policy, traces=traces()))
+        return cls(GuardedClient(policy))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -56,12 +56,12 @@ class Webhook:
             message = clean(str(error), MESSAGE_BYTES)
             took = time.monotonic() - began
             return Attempt(Outcome.REJECTED, took, error_class=type(error).__name__, error_message=message)
-        progress = Progress()
+        journey = Journey()
         try:
             async with asyncio.timeout(seconds):
-                return await self._exchange(request, prepared, progress, began)
+                return await self._exchange(request, prepared, journey, began)
         except (aiohttp.ClientError, OSError, Blocked, ValueError) as error:
-            return _failed(error, request, progress, time.monotonic() - began, seconds)
+            return _failed(error, request, journey, time.monotonic() - began, seconds)
 
     def _prepare(self, delivery: Claimed) -> Prepared:
         key = (delivery.action_id, delivery.version)
@@ -72,17 +72,17 @@ class Webhook:
                 self._prepared.popitem(last=False)
         return found
 
-    async def _exchange(self, request: Request, prepared: Prepared, progress: Progress, began: float) -> Attempt:
+    async def _exchange(self, request: Request, prepared: Prepared, journey: Journey, began: float) -> Attempt:
         try:
-            return await self._send(request, prepared, progress, began)
+            return await self._send(request, prepared, journey, began)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not progress.reused:
+            if not journey.reused:
                 raise
         # The receiver had closed the kept connection: that says nothing about it, so a new one is tried.
-        progress.reused = False
-        return await self._send(request, prepared, progress, began)
+        return await self._send(request, prepared, journey, began)
 
-    async def _send(self, request: Request, prepared: Prepared, progress: Progress, began: float) -> Attempt:
+    async def _send(self, request: Request, prepared: Prepared, journey: Journey, began: float) -> Attempt:
+        begin(journey)
         headers = {**request.headers, "Connection": "close"} if self._client.crowded else request.headers
         async with self._client.session.request(
             request.method,
@@ -90,7 +90,6 @@ class Webhook:
             headers=headers,
             data=_payload(request.body),
             allow_redirects=False,
-            trace_request_ctx=progress,
         ) as response:
             body, is_cut = await read_capped(response)
         return self._answered(response, body, is_cut, request, prepared, began)
@@ -123,9 +122,11 @@ class Webhook:
         )
 
 
-def _payload(body: bytes) -> bytes | io.BytesIO | None:
-    """A body as aiohttp takes it without a warning: large ones are written in pieces."""
-    return io.BytesIO(body) if len(body) > LARGE_BODY_BYTES else body or None
+def _payload(body: bytes) -> aiohttp.BytesPayload | io.BytesIO | None:
+    """A body as aiohttp takes it without a search for its type, or a warning: large ones are written in pieces."""
+    if len(body) > LARGE_BODY_BYTES:
+        return io.BytesIO(body)
+    return aiohttp.BytesPayload(body) if body else None
 
 
 def _say_status(status: int) -> str:
@@ -134,7 +135,7 @@ def _say_status(status: int) -> str:
     return f"The receiver answered {status}."
 
 
-def _failed(error: Exception, request: Request, progress: Progress, took: float, seconds: float) -> Attempt:
+def _failed(error: Exception, request: Request, journey: Journey, took: float, seconds: float) -> Attempt:
     outcome = classify(error)
     message = f"No complete answer within {seconds:g} s." if outcome is Outcome.TIMEOUT else str(error)
     return Attempt(
@@ -143,5 +144,5 @@ def _failed(error: Exception, request: Request, progress: Progress, took: float,
         error_class=type(error).__name__,
         error_message=clean(message or type(error).__name__, MESSAGE_BYTES),
         request=request.without_secrets(),
-        sent=progress.sent,
+        sent=journey.sent,
     )

@@ -20,6 +20,7 @@ class Bench(StrEnum):
     BACKFILL = "backfill"
     LATENCY = "latency"
     API = "api"
+    DELIVERY = "delivery"
 
 
 def bench(which: Bench, *, as_json: bool) -> bool:
