@@ -49,6 +49,7 @@ class Policy(StrEnum):
     NONCE = "nonce"
     MAIL = "mail"
     TOKEN = "token"
+    TRIAL = "trial"
 
     @property
     def is_guarded(self) -> bool:
@@ -56,7 +57,7 @@ class Policy(StrEnum):
         return self not in OPEN
 
 
-OPEN = frozenset({Policy.ANONYMOUS, Policy.ORGANIZATION, Policy.KEY, Policy.CREDENTIALS})
+OPEN = frozenset({Policy.ANONYMOUS, Policy.ORGANIZATION, Policy.KEY, Policy.CREDENTIALS, Policy.TRIAL})
 """Requests that go on while Redis is away; among them those whose wrong credentials are refused in any case."""
 
 PER_ACCOUNT = {
@@ -68,6 +69,10 @@ PER_ACCOUNT = {
     Policy.TOKEN: 60,
 }
 """Requests an hour for one account (an e-mail, a wallet, a session), from wherever they come."""
+
+
+TRIALS = 60
+"""Tests of actions an hour that an organization may send: each is a request to a place of its choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,11 @@ class Limits:
         if principal.requests_per_hour is not None:
             return self.key(principal.id, principal.requests_per_hour, cost)
         return self.organization(principal.organization_id, principal.plan, cost)
+
+    def trial(self, organization_id: UUID) -> Demand:
+        """A test of an action, beside the request that asks for it."""
+        subject = f"trial:org:{organization_id}"
+        return Demand(Policy.TRIAL, (Quota.of(TRIALS).bucket(subject),), subject)
 
     def guarded(self, policy: Policy, ip: str, account: str | None = None) -> Demand:
         """A request to an open route; ``account`` is what it names, in whatever form it was sent."""

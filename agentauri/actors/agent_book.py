@@ -7,12 +7,14 @@ quarter of a second and 17 MB to import, so that is done when the first agent is
 
 import asyncio
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from agentauri import logs
-from agentauri.chain.registries import IdentityRegistry
+from agentauri.chain.registries import IdentityRegistry, watch
+from agentauri.config import Chain
 from agentauri.errors import RpcUnavailable, Unobtainable
+from agentauri.models.event import Registry
 from agentauri.store import agents
 from agentauri.store.held import TRY_AGAIN, Held
 
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 ASKING_MODULE = "agentauri.chain.agent_uris"
 
 log = logs.get("agents")
+
+
+def identity_registries(chains: Iterable[Chain]) -> Iterator[IdentityRegistry]:
+    """Where deliverers may ask about agents that are older than the log."""
+    for chain in chains:
+        watched = watch(**chain.model_dump())
+        for address, registry in watched.registries.items():
+            if registry is Registry.IDENTITY:
+                yield IdentityRegistry(chain.id, address, watched.rpc_urls)
 
 
 class AgentBook:

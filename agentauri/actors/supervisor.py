@@ -6,7 +6,7 @@ decides nothing about events: two supervisors at once would only ask for the sam
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,14 @@ from ray.exceptions import RayError
 
 from agentauri import logs, metrics
 from agentauri.actors import handles, maintenance, tasks
+from agentauri.actors.agent_book import identity_registries
 from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
 from agentauri.actors.indexer import Indexer
 from agentauri.actors.listener import Listener, ListenerSettings
 from agentauri.actors.runtime import NAMESPACE, ensure, fingerprint
-from agentauri.chain.registries import IdentityRegistry, watch
+from agentauri.chain.registries import watch
 from agentauri.config import Chain, Settings
-from agentauri.models.event import Registry
 from agentauri.store import database, status
 from agentauri.store.database import AWAY
 
@@ -120,7 +120,7 @@ class Supervisor:
             secret_key=self._settings.secret_key.get_secret_value(),
             allowed_networks=self._settings.allowed_networks(),
             ipfs_gateways=self._settings.outbound.ipfs_gateways,
-            identity_registries=tuple(_identity_registries(self._settings.chains)),
+            identity_registries=tuple(identity_registries(self._settings.chains)),
             telegram_api=self._settings.telegram.api_base,
             telegram_token=self._settings.telegram.bot_token.get_secret_value(),
         )
@@ -193,12 +193,3 @@ class Supervisor:
     def _wanted_deliverers(self, due: int) -> int:
         actors = self._settings.actors
         return min(actors.deliverers_max, max(actors.deliverers_min, -(-due // DUE_PER_DELIVERER)))
-
-
-def _identity_registries(chains: Iterable[Chain]) -> Iterator[IdentityRegistry]:
-    """Where deliverers may ask about agents that are older than the log."""
-    for chain in chains:
-        watched = watch(**chain.model_dump())
-        for address, registry in watched.registries.items():
-            if registry is Registry.IDENTITY:
-                yield IdentityRegistry(chain.id, address, watched.rpc_urls)

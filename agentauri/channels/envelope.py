@@ -18,7 +18,7 @@ def template_values(delivery: Claimed) -> dict[str, Any]:
 def envelope(delivery: Claimed) -> dict[str, Any]:
     """``{type, timestamp, data}`` as in Standard Webhooks; the timestamp is when the trigger fired.
 
-    A retraction names the delivery that it takes back as ``data.delivery_id``.
+    A retraction names the delivery that it takes back as ``data.delivery_id``; a test says that it is one.
     """
     context = delivery.context
     about = str(delivery.id)
@@ -30,7 +30,8 @@ def envelope(delivery: Claimed) -> dict[str, Any]:
         "event": context["event"],
         "computed": context.get("computed") or {},
     }
-    return {"type": delivery.type.value, "timestamp": created_at(delivery), "data": data}
+    made = {"type": delivery.type.value, "timestamp": created_at(delivery), "data": data}
+    return {**made, "test": True} if delivery.is_test else made
 
 
 def created_at(delivery: Claimed) -> str:

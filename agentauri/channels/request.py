@@ -29,6 +29,7 @@ TEXT_TYPE = "text/plain; charset=utf-8"
 URL_SAFE = "%/:?#[]@!$&'()*+,;=~"
 BODILESS = frozenset({"GET"})
 """Methods that carry a body only where the user wrote one."""
+TEST_HEADER = "X-AgentAuri-Test"
 SIGNERS_KEPT = 4096
 NAMES_KEPT = 4096
 
@@ -126,6 +127,8 @@ def build(delivery: Claimed, prepared: Prepared, timestamp: int) -> Request:
     identity = str(delivery.id)
     signers = [signer_of(secret) for secret in delivery.secrets]
     headers = {**prepared.headers, "Idempotency-Key": identity}
+    if delivery.is_test:
+        headers[TEST_HEADER] = "true"
     headers.update(signed_headers(identity, timestamp, body, signers))
     return Request(prepared.method, url, headers, body)
 

@@ -79,7 +79,8 @@ class Claimed:
     ``attempt`` counts from 1 over the delivery's whole life and ``turn`` from 1 since it was queued or replayed;
     ``version`` changes with the action's configuration. ``config`` and ``secrets`` are open here: never log them.
     ``fault`` says why the delivery cannot be sent at all, such as a secret that does not open. ``probe``: its trigger's
-    breaker let it through, and this attempt decides.
+    breaker let it through, and this attempt decides. ``is_test``: a sample that a user sends to see what arrives, and
+    no delivery of the queue.
     """
 
     id: UUID
@@ -99,6 +100,7 @@ class Claimed:
     secrets: tuple[str, ...]
     fault: str | None = None
     probe: bool = False
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from agentauri.serve.peer import Peers
 from agentauri.serve.providers import Providers
 from agentauri.serve.streams import Streams
 from agentauri.serve.system.service import Monitor
+from agentauri.serve.trials import Trials
 from agentauri.store.checkpoints import identity
 from agentauri.store.database import Pool, open_pool
 from agentauri.store.health import RedisProbe
@@ -59,6 +60,7 @@ class Context:
     monitor: Monitor
     searches: asyncio.Semaphore
     streams: Streams
+    trials: Trials
 
 
 @asynccontextmanager
@@ -91,6 +93,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         monitor=Monitor(pool, redis),
         searches=asyncio.Semaphore(SEARCHES),
         streams=Streams(url),
+        trials=Trials.open(settings),
     )
     try:
         await keys.refresh()
@@ -100,6 +103,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         await context.key_uses.write()
     finally:
         passwords.close()
+        await context.trials.close()
         await context.limiter.close()
         await context.wallets.close()
         await context.providers.close()

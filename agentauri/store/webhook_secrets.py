@@ -105,6 +105,15 @@ async def list_secrets(
     return [WebhookSecret(*row) for row in rows], total
 
 
+async def list_sealed(connection: Connection, organization_id: UUID) -> list[bytes]:
+    """The live secrets as they are stored, the newest first: what signs at this moment."""
+    rows = await connection.fetch(
+        f"SELECT sealed FROM webhook_secrets WHERE organization_id = $1 AND {LIVE} ORDER BY created_at DESC, id",
+        organization_id,
+    )
+    return [row["sealed"] for row in rows]
+
+
 async def delete_secret(connection: Connection, organization_id: UUID, id: UUID) -> None:
     """Delete a live secret, in the caller's transaction. Raises NotFound, and Conflict for the last that stays."""
     await connection.execute("SELECT 1 FROM organizations WHERE id = $1 FOR NO KEY UPDATE", organization_id)

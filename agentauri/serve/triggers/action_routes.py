@@ -1,8 +1,8 @@
-"""The actions of a trigger: list, add, get, change, delete. Each change is a version of the trigger (P7)."""
+"""The actions of a trigger: list, add, get, change, delete, test. Each change is a version of the trigger (P7)."""
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
@@ -17,6 +17,7 @@ from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
 from agentauri.serve.triggers import parts
 from agentauri.serve.triggers.part_schemas import ActionAnswer, ActionChange, ActionId, ActionList, NewAction
 from agentauri.serve.triggers.parts import ACTIONS
+from agentauri.serve.triggers.send_test import TestSendAnswer, send
 from agentauri.store.database import Connection
 
 router = APIRouter(prefix=f"{API}/triggers/{{trigger_id}}/actions", tags=["triggers"], route_class=Route)
@@ -69,3 +70,15 @@ async def delete_action(context: In, principal: Writer, trigger_id: Id, action_i
     """Delete an action and cancel its undelivered deliveries."""
     await parts.delete_part(context, principal, trigger_id, ACTIONS, action_id)
     return nothing()
+
+
+@router.post("/{action_id}/send-test", operation_id="send_test", response_model=TestSendAnswer, responses=errors(409))
+async def send_test(request: Request, context: In, principal: Writer, trigger_id: Id, action_id: ActionId) -> Response:
+    """Send a sample event to the action's receiver now, rendered, signed and guarded as a delivery is.
+
+    The envelope says `"test": true`, and a header `X-AgentAuri-Test: true` does so beside templates of your own. It is
+    sent once, within 20 seconds, also where the trigger or the action is disabled; no delivery is recorded. At most 60
+    an hour.
+    """
+    await context.limiter.admit(request.scope, context.limiter.limits.trial(principal.organization_id))
+    return one(await send(context, principal, trigger_id, action_id))

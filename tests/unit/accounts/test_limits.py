@@ -92,4 +92,6 @@ def test_burst_admits_one_request_of_any_cost() -> None:
 
 
 def test_guarded_policies_are_all_but_those_of_plain_requests_and_refused_ones() -> None:
-    assert {policy for policy in Policy if not policy.is_guarded} == {"anonymous", "organization", "key", "credentials"}
+    assert {policy for policy in Policy if not policy.is_guarded} == {
+        "anonymous", "organization", "key", "credentials", "trial",
+    }  # fmt: skip
