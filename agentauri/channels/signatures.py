@@ -9,10 +9,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 SECRET_PREFIX = "whsec_"
 PRIVATE_PREFIX = "whsk_"
+PUBLIC_PREFIX = "whpk_"
 
 Signer: TypeAlias = Callable[[bytes], str]
 """Makes one signature, version included, of the signed text."""
@@ -28,6 +30,27 @@ def ed25519_signer(secret: str) -> Signer:
     """Signs with a private key, ``whsk_`` and the base64 of its 32 bytes. Raises ValueError on another form."""
     key = Ed25519PrivateKey.from_private_bytes(_decode(secret, PRIVATE_PREFIX))
     return lambda signed: "v1a," + b64encode(key.sign(signed)).decode()
+
+
+def verifies(key: str, delivery_id: str, timestamp: str, body: bytes, signatures: str) -> bool:
+    """Whether one of ``signatures``, as the header has them, was made with ``key``: ``whsec_…``, or the ``whpk_…`` of
+    a key pair. How old the timestamp may be is the receiver's business. Raises ValueError on a key of another form."""
+    signed = b"%s.%s.%s" % (delivery_id.encode(), timestamp.encode(), body)
+    given = signatures.split(" ")
+    if key.startswith(PUBLIC_PREFIX):
+        public = Ed25519PublicKey.from_public_bytes(_decode(key, PUBLIC_PREFIX))
+        return any(_is_signed(public, one, signed) for one in given)
+    wanted = hmac_signer(key)(signed).encode()
+    return any(hmac.compare_digest(wanted, one.encode()) for one in given)
+
+
+def _is_signed(public: Ed25519PublicKey, signature: str, signed: bytes) -> bool:
+    version, _, text = signature.partition(",")
+    try:
+        public.verify(b64decode(text, validate=True), signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return version == "v1a"
 
 
 def _decode(secret: str, prefix: str) -> bytes:

@@ -10,6 +10,7 @@ trigger = typer.Typer(name="trigger", help="Triggers, managed through the API.",
 events = typer.Typer(name="events", help="Events of the chains.", no_args_is_help=True)
 deliveries = typer.Typer(name="deliveries", help="What triggers send.", no_args_is_help=True)
 
+DeliveryId = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id.")]
 NameOrId = Annotated[str, typer.Argument(metavar="NAME|ID", help="The trigger's name or id.")]
 Count = Annotated[int | None, typer.Option(min=1, help="End after so many.")]
 ChainId = Annotated[int | None, typer.Option(min=1, help="Of this chain alone.")]
@@ -17,7 +18,7 @@ ChainId = Annotated[int | None, typer.Option(min=1, help="Of this chain alone.")
 
 def install(app: typer.Typer) -> None:
     """Add these commands to ``app``."""
-    for command in (login, logout, whoami):
+    for command in (login, logout, whoami, listen):
         app.command()(command)
     for group in (trigger, events, deliveries):
         app.add_typer(group)
@@ -207,6 +208,78 @@ def deliveries_tail(
     with open_client(api, organization) as client:
         wanted = tail.Wanted(tuple(status or ()), trigger, channel)
         tail.tail_deliveries(client, wanted, count=count, as_json=json)
+
+
+@deliveries.command("list")
+def deliveries_list(
+    api: Api = None,
+    organization: Organization = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help="In this status, such as delivered or dead; may stand several times.")
+    ] = None,
+    trigger: Annotated[str | None, typer.Option(metavar="NAME|ID", help="Of this trigger alone.")] = None,
+    channel: Annotated[str | None, typer.Option(help="rest, telegram or mcp.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    json: AsJson = False,
+) -> None:
+    """List deliveries, the newest first."""
+    from agentauri.cli import deliveries
+    from agentauri.cli.session import open_client
+    from agentauri.cli.tail import Wanted
+
+    with open_client(api, organization) as client:
+        wanted = Wanted(tuple(status or ()), trigger, channel)
+        deliveries.show_list(client, wanted, count=count, as_json=json)
+
+
+@deliveries.command("show")
+def deliveries_show(id: DeliveryId, api: Api = None, organization: Organization = None, json: AsJson = False) -> None:
+    """Show a delivery with every attempt."""
+    from agentauri.cli import deliveries
+    from agentauri.cli.session import open_client
+
+    with open_client(api, organization) as client:
+        deliveries.show(client, id, as_json=json)
+
+
+@deliveries.command("replay")
+def deliveries_replay(
+    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One; else those that the options name.")] = None,
+    api: Api = None,
+    organization: Organization = None,
+    dead: Annotated[bool, typer.Option("--dead", help="All dead ones that fit the other options.")] = False,
+    trigger: Annotated[str | None, typer.Option(metavar="NAME|ID", help="Of this trigger alone.")] = None,
+    since: Annotated[str | None, typer.Option(help="Made so long ago at most (10m, 2h, 1d), or since a time.")] = None,
+    error: Annotated[str | None, typer.Option(help="Whose reason contains this text.")] = None,
+) -> None:
+    """Send a dead, suppressed or cancelled delivery again, or many dead ones; they keep their ids."""
+    from agentauri.cli import deliveries
+    from agentauri.cli.session import open_client
+
+    with open_client(api, organization) as client:
+        if id is not None:
+            deliveries.replay(client, id)
+        else:
+            deliveries.replay_dead(client, dead=dead, trigger=trigger, since=since, error=error)
+
+
+def listen(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on this machine; 0: any.")] = 9900,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="AGENTAURI_WEBHOOK_SECRET",
+            help="whsec_… or whpk_…; may stand several times. In the environment other users do not see it.",
+        ),
+    ] = None,
+    status: Annotated[int, typer.Option(min=200, max=599, help="What to answer to what is verified.")] = 204,
+    count: Count = None,
+    json: JsonLines = False,
+) -> None:
+    """Receive webhooks on this machine: verify their signatures and show them, until Ctrl-C."""
+    from agentauri.cli.listen import listen as run
+
+    run(port, tuple(secret or ()), status=status, count=count, as_json=json)
 
 
 def _given(**values: str | int | bool | list[str] | None) -> dict[str, str | int | bool | list[str]]:

@@ -62,9 +62,8 @@ def tail_events(client: Client, filters: Params, *, since: str | None, count: in
 
 def tail_deliveries(client: Client, wanted: Wanted, *, count: int | None, as_json: bool) -> None:
     """Print deliveries as they come and change. Raises ConfigError. Ends by Ctrl-C."""
-    if unknown := [one for one in wanted.statuses if one not in list(DeliveryStatus)]:
-        raise ConfigError(f"there is no status {printable(unknown[0])!r}; there are {', '.join(DeliveryStatus)}.")
-    trigger_id = None if wanted.trigger is None else _trigger_id(client, wanted.trigger)
+    check_statuses(wanted.statuses)
+    trigger_id = None if wanted.trigger is None else trigger_id_of(client, wanted.trigger)
 
     def is_wanted(message: Message) -> bool:
         status, channel, trigger = (message.data.get(name) for name in ("status", "channel", "trigger_id"))
@@ -76,6 +75,12 @@ def tail_deliveries(client: Client, wanted: Wanted, *, count: int | None, as_jso
 
     found = filter(is_wanted, follow(client, "/deliveries/stream", {}))
     _print(found, delivery_line, count=count, as_json=as_json)
+
+
+def check_statuses(statuses: Iterable[str]) -> None:
+    """Raise ConfigError on a status that there is not."""
+    if unknown := [one for one in statuses if one not in list(DeliveryStatus)]:
+        raise ConfigError(f"there is no status {printable(unknown[0])!r}; there are {', '.join(DeliveryStatus)}.")
 
 
 def event_line(message: Message) -> Text:
@@ -169,7 +174,8 @@ def parse_since(text: str, now: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _trigger_id(client: Client, name: str) -> str:
+def trigger_id_of(client: Client, name: str) -> str:
+    """The id of a trigger that is given by its id or its name. Raises ConfigError."""
     try:
         return str(UUID(name))
     except ValueError:

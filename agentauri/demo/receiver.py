@@ -4,7 +4,6 @@ It verifies the Standard Webhooks signature over the raw body before it looks in
 recognises a repeat by ``webhook-id``. Loopback only.
 """
 
-import hmac
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from agentauri.channels.signatures import hmac_signer
+from agentauri.channels.signatures import verifies
 
 TOLERANCE_SECONDS = 300
 """A signature older than this is refused: a recorded delivery cannot be played back later."""
@@ -36,9 +35,7 @@ class Receiver:
         identity, stamp = request.headers.get("webhook-id", ""), request.headers.get("webhook-timestamp", "")
         if not stamp.isdigit() or abs(time.time() - int(stamp)) > TOLERANCE_SECONDS:
             return False
-        wanted = hmac_signer(self.secret)(b"%s.%s.%s" % (identity.encode(), stamp.encode(), body))
-        given = request.headers.get("webhook-signature", "").split(" ")
-        return any(hmac.compare_digest(wanted, one) for one in given)
+        return verifies(self.secret, identity, stamp, body, request.headers.get("webhook-signature", ""))
 
     async def handle(self, request: web.Request) -> web.Response:
         """204 for what is signed by us, 401 for anything else."""
