@@ -15,6 +15,7 @@ from agentauri.config_limits import Limits
 from agentauri.store import (
     client_grants,
     closing,
+    disabled_actions,
     event_counts,
     events,
     idempotency,
@@ -67,6 +68,8 @@ async def round_once(
     await maintenance.prune_versions(connection, needed)
     if retention.events_days:
         await _drop_months(connection, needed, now, retention.events_days)
+    await disabled_actions.tell(connection)
+    await _drain(disabled_actions.prune, connection, maintenance.BATCH_ROWS)
     await _drain(maintenance.release_held, connection)
     await _care_for_organizations(connection, bounds or Limits())
     if retention.deliveries_days:

@@ -6,6 +6,7 @@ Both are made from what the evaluator stored with the delivery, so every attempt
 from typing import Any
 
 from agentauri.models.delivery import Claimed, DeliveryType
+from agentauri.models.disabling import sentence
 from agentauri.models.event import rfc3339
 
 
@@ -21,6 +22,8 @@ def envelope(delivery: Claimed) -> dict[str, Any]:
     A retraction names the delivery that it takes back as ``data.delivery_id``; a test says that it is one.
     """
     context = delivery.context
+    if delivery.type is DeliveryType.DISABLED:
+        return _disabled(delivery)
     about = str(delivery.id)
     if delivery.type is DeliveryType.RETRACTED:
         about = context["first_delivery_id"]
@@ -32,6 +35,19 @@ def envelope(delivery: Claimed) -> dict[str, Any]:
     }
     made = {"type": delivery.type.value, "timestamp": created_at(delivery), "data": data}
     return {**made, "test": True} if delivery.is_test else made
+
+
+def _disabled(delivery: Claimed) -> dict[str, Any]:
+    """What a fallback action is told of another one."""
+    context = delivery.context
+    data = {
+        "delivery_id": str(delivery.id),
+        "trigger": context["trigger"],
+        "action": context["action"],
+        "reason": context["reason"],
+        "message": sentence(context),
+    }
+    return {"type": delivery.type.value, "timestamp": created_at(delivery), "data": data}
 
 
 def created_at(delivery: Claimed) -> str:

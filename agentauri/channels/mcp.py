@@ -35,7 +35,7 @@ from agentauri.channels.request import USER_AGENT, mask_query
 from agentauri.channels.templates import render_json
 from agentauri.errors import Blocked, TemplateError, Unobtainable
 from agentauri.models.action import MASK
-from agentauri.models.delivery import Attempt, Claimed, DeliveryType, Judgement, Outcome
+from agentauri.models.delivery import Attempt, Claimed, Judgement, Outcome
 from agentauri.models.mcp_action import TEMPLATES
 from agentauri.models.template import MAX_RESULT_BYTES, JsonTemplate, parse_json
 from agentauri.models.template_names import FILE_CONTENT, is_known_in_mcp
@@ -121,7 +121,7 @@ class Mcp:
         return Call(url, prepared.tool, arguments, headers, {META_ID: identity, META_TYPE: delivery.type.value})
 
     async def _content(self, delivery: Claimed, prepared: Prepared) -> str | None:
-        if delivery.type is DeliveryType.RETRACTED or not (prepared.checks_file or prepared.gives_file):
+        if delivery.type.is_notice or not (prepared.checks_file or prepared.gives_file):
             return None
         event = delivery.context["event"]
         content = await event_files.verified_content(self._files, event, is_strict=prepared.checks_file)
@@ -154,9 +154,9 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
 def render_arguments(delivery: Claimed, prepared: Prepared, content: str | None) -> dict[str, Any]:
     """What the tool is given; ``content``: the event's file. Raises TemplateError.
 
-    A retraction is told by the envelope whatever the template: a template tells of a firing.
+    A notice is told by the envelope whatever the template: a template tells of a firing.
     """
-    if delivery.type is DeliveryType.RETRACTED or prepared.arguments is None:
+    if delivery.type.is_notice or prepared.arguments is None:
         return envelope(delivery)
     values = {**template_values(delivery), FILE_CONTENT: content}
     most = MAX_RESULT_BYTES + (0 if content is None else MAX_FILE_BYTES)

@@ -18,7 +18,7 @@ from agentauri.channels.envelope import envelope, template_values
 from agentauri.channels.signatures import hmac_signer, signed_headers
 from agentauri.channels.templates import plain, render_json, render_text, url_part
 from agentauri.models.action import MASK, SECRET_NAME
-from agentauri.models.delivery import Claimed, DeliveryType
+from agentauri.models.delivery import Claimed
 from agentauri.models.rest_action import METHODS
 from agentauri.models.template import JsonTemplate, Placeholder, Text, parse_json, parse_text
 from agentauri.models.template_names import is_known
@@ -134,8 +134,8 @@ def build(delivery: Claimed, prepared: Prepared, timestamp: int) -> Request:
 
 
 def _body(delivery: Claimed, prepared: Prepared) -> bytes:
-    """A retraction is told by the envelope whatever the template: a template tells of a firing."""
-    if delivery.type is DeliveryType.RETRACTED or not prepared.has_body_template:
+    """A notice is told by the envelope whatever the template: a template tells of a firing."""
+    if delivery.type.is_notice or not prepared.has_body_template:
         return b"" if prepared.method in BODILESS else orjson.dumps(envelope(delivery))
     if prepared.sends_text and isinstance(prepared.body, Text):
         return render_text(prepared.body, template_values(delivery), plain).encode()

@@ -17,7 +17,7 @@ from agentauri.models.trigger import TriggerFields, validate_trigger
 PARTS = ("conditions", "actions")
 PLACEHOLDER = "masked"
 MAX_FINDINGS = 10
-ANSWERED = ("id", "disabled_by", "disabled_reason")
+ANSWERED = ("id", "disabled_by", "disabled_reason", "disabled_at")
 """What answers say of an action beyond what a user does."""
 
 Raw = dict[str, Any]

@@ -36,7 +36,8 @@ CONFIG_KEYS: Final[Mapping[ActionType, tuple[str, ...]]] = {
     ActionType.TELEGRAM: telegram_action.KEYS,
     ActionType.MCP: mcp_action.KEYS,
 }
-SHARED_KEYS = ("retry", "rate_limit_per_second", "notify_retraction")
+FALLBACK = "fallback_action_id"
+SHARED_KEYS = ("retry", "rate_limit_per_second", "notify_retraction", FALLBACK)
 KEYS = ("id", "action_type", "priority", "enabled", "config")
 
 MAX_ACTIONS = 50
@@ -151,6 +152,9 @@ def _parse_config(kind: ActionType, raw: object, at: str, problems: Problems) ->
         stored["notify_retraction"] = notify
         if not isinstance(notify, bool):
             problems.add(step(at, "notify_retraction"), "notify_retraction is true or false.")
+    fallback = _parse_id(raw.get(FALLBACK), step(at, FALLBACK), problems)
+    if fallback is not None:
+        stored[FALLBACK] = str(fallback)
     return stored
 
 

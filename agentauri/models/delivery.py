@@ -31,6 +31,12 @@ class DeliveryType(StrEnum):
 
     FIRED = "trigger.fired"
     RETRACTED = "trigger.retracted"
+    DISABLED = "action.disabled"
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it tells of something else than a firing, which is what a user's templates are written for."""
+        return self is not DeliveryType.FIRED
 
 
 class Outcome(StrEnum):

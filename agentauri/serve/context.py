@@ -15,6 +15,7 @@ from agentauri.chain.contract_wallets import ContractWallets
 from agentauri.config import Settings
 from agentauri.serve.access import Access
 from agentauri.serve.csrf import Csrf
+from agentauri.serve.disabled_actions import DisabledMails
 from agentauri.serve.gate import Gate
 from agentauri.serve.key_uses import KeyUses
 from agentauri.serve.keys import Keys
@@ -118,6 +119,9 @@ async def _background(context: Context) -> AsyncIterator[None]:
         "signing keys": context.keys.keep_fresh(),
         "changes": context.access.changes.listen(),
         "key uses": context.key_uses.keep_writing(),
+        "mails of disabled actions": DisabledMails(
+            context.pool, context.mailer, context.settings.public_url
+        ).keep_sending(),
         "streams' doorbell": context.streams.doorbell.listen(),
     }
     running = [spawn(work, name=name, eternal=True) for name, work in eternal.items()]

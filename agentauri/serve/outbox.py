@@ -104,6 +104,18 @@ class Outbox:
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
+    async def deliver(self, mail: Mail) -> bool:
+        """Send a mail now, once; whether it was taken. For what is kept elsewhere until it is."""
+        async with self._turns:
+            if not self._ration.allows(mail.to, time.monotonic()):
+                return False
+            try:
+                await self._mailer.send(mail)
+            except (MailFailed, Unavailable) as error:
+                log.warning("mail_failed", subject=mail.subject, error=error.message, gives_up=False)
+                return False
+        return True
+
     async def flush(self) -> None:
         """Wait until everything that waits now was sent or given up."""
         if self._waiting:

@@ -18,7 +18,7 @@ from agentauri.models.action import destination_of
 from agentauri.models.breaker import Verdict, counts
 from agentauri.models.delivery import DeliveryStatus, Judgement, Outcome, Result
 from agentauri.models.ids import DeliveryId, retraction_notice_id
-from agentauri.store import breakers
+from agentauri.store import breakers, disabled_actions
 from agentauri.store.database import Connection
 from agentauri.store.firings import NOTICE_SQL
 from agentauri.store.pausing import PAUSED_CODE
@@ -95,7 +95,7 @@ async def record(connection: Connection, results: Sequence[Result]) -> Recorded:
     """Record results, each delivery at most once, in the caller's transaction.
 
     Deliveries that are retracted and whose receiver may know them get their notices. An action whose receiver is
-    gone is disabled. The breakers of triggers are told.
+    gone is disabled, and its fallback told. The breakers of triggers are told.
     """
     ordered = sorted(results, key=lambda result: result.claimed.id)
     started = [result.claimed.started_at for result in ordered]
@@ -104,18 +104,20 @@ async def record(connection: Connection, results: Sequence[Result]) -> Recorded:
     told = [row["id"] for row in rows if row["is_told"]]
     lanes = await insert_notices(connection, told)
     await _follow_moved(connection, ordered)
-    await _disable_gone(connection, ordered)
+    lanes |= await _disable_gone(connection, ordered)
     await breakers.judge(connection, _verdicts(results, {row["id"]: row for row in rows}))
     return Recorded({row["id"]: DeliveryStatus(row["status"]) for row in rows}, lanes)
 
 
-async def _disable_gone(connection: Connection, results: Sequence[Result]) -> None:
-    """Disable actions whose receivers want no more, each with its reason."""
+async def _disable_gone(connection: Connection, results: Sequence[Result]) -> frozenset[str]:
+    """Disable actions whose receivers want no more, each with its reason; returns the lanes of their fallbacks."""
     gone = {one.claimed.action_id: one for one in results if one.judgement is Judgement.GONE}
-    if gone:
-        versions = [one.claimed.version for one in gone.values()]
-        reasons = [one.attempt.gone_because or GONE_REASON for one in gone.values()]
-        await connection.execute(DISABLE_SQL, list(gone), versions, reasons)
+    if not gone:
+        return frozenset()
+    versions = [one.claimed.version for one in gone.values()]
+    reasons = [one.attempt.gone_because or GONE_REASON for one in gone.values()]
+    await connection.execute(DISABLE_SQL, list(gone), versions, reasons)
+    return await disabled_actions.tell(connection)
 
 
 async def _follow_moved(connection: Connection, results: Sequence[Result]) -> None:

@@ -31,6 +31,7 @@ PARTS = """
     coalesce((
         SELECT json_agg(json_build_object('id', a.id, 'action_type', a.action_type, 'priority', a.priority,
             'enabled', a.enabled, 'disabled_by', a.disabled_by, 'disabled_reason', a.disabled_reason,
+            'disabled_at', to_char(a.disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
             'config', a.config, 'destination', a.destination, 'lane', a.lane) ORDER BY a.priority, a.created_at, a.id)
         FROM trigger_actions AS a WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id), '[]'),
     (SELECT json_build_object('failure_count', b.failure_count, 'opened_at', extract(epoch FROM b.opened_at),

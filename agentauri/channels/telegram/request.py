@@ -18,8 +18,9 @@ from agentauri.channels.telegram.message import Message, MessageTemplate, read_t
 from agentauri.errors import TemplateError
 from agentauri.models.action import MASK
 from agentauri.models.delivery import Claimed, DeliveryType
+from agentauri.models.disabling import sentence
 from agentauri.models.telegram_action import ParseMode
-from agentauri.models.template import parse_text
+from agentauri.models.template import Text, parse_text
 from agentauri.models.template_names import is_known
 
 METHOD = "sendMessage"
@@ -113,14 +114,19 @@ def build(delivery: Claimed, prepared: Prepared, api: str) -> Call:
 
 
 def compose(delivery: Claimed, prepared: Prepared) -> tuple[Message, dict[str, Any]]:
-    """The message and the members of the call. A retraction has words of its own: a template tells of a firing."""
+    """The message and the members of the call. A notice has words of its own: a template tells of a firing."""
     members = dict(prepared.members)
     template = prepared.template
-    if delivery.type is DeliveryType.RETRACTED:
+    if delivery.type.is_notice:
         members.pop("parse_mode", None)
-        template = _retraction()
+        template = _disabled(delivery) if delivery.type is DeliveryType.DISABLED else _retraction()
     message = template.render(template_values(delivery))
     return message, {**members, "text": message.text}
+
+
+def _disabled(delivery: Claimed) -> MessageTemplate:
+    """What happened to another action, as it stands: nothing in it is a template."""
+    return read_template(Text((sentence(delivery.context),)), ParseMode.NONE)
 
 
 def _retraction() -> MessageTemplate:

@@ -1,17 +1,26 @@
 """From actions as a body has them to rows: masked secrets kept, ids only where they are the trigger's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from agentauri.models.action import ActionSpec, ActionType, destination_of, lane_of, merge_masked, parse_actions
+from agentauri.errors import InvalidRequest
+from agentauri.models.action import (
+    FALLBACK,
+    ActionSpec,
+    ActionType,
+    destination_of,
+    lane_of,
+    merge_masked,
+    parse_actions,
+)
 from agentauri.models.trigger import ActionRef
 from agentauri.store.action_secrets import open_config, seal_config
 from agentauri.store.triggers import ActionRow
 from agentauri.store.vault import Vault
 
-ANSWERED = ("disabled_by", "disabled_reason")
+ANSWERED = ("disabled_by", "disabled_reason", "disabled_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ def plan_actions(
     """Compare the actions of a body with the rows that exist. Raises InvalidRequest."""
     old = {str(row["id"]): row for row in existing}
     specs = parse_actions([_with_secrets(vault, item, old.get(str(item.get("id")))) for item in raw])
+    _check_fallbacks(specs, {str(row["id"]) for row in existing})
     rows = tuple(_row(vault, organization_id, spec, old.get(str(spec.id))) for spec in specs)
     kept = {str(row.id): row for row in rows if str(row.id) in old}
     return Plan(
@@ -42,6 +52,16 @@ def plan_actions(
             if (row.destination, row.lane) != (old[id]["destination"], old[id]["lane"])
         ),
     )
+
+
+def _check_fallbacks(specs: Sequence[ActionSpec], existing: Set[str]) -> None:
+    """A fallback is another action of the same trigger, which is there already. Raises InvalidRequest."""
+    staying = {str(spec.id) for spec in specs} & existing
+    for place, spec in enumerate(specs):
+        fallback = spec.config.get(FALLBACK)
+        if fallback is not None and (fallback not in staying or fallback == str(spec.id)):
+            detail = "names no other action of this trigger; create that one first, and name it by its id then."
+            raise InvalidRequest(f"{FALLBACK} {detail}", [(f"/actions/{place}/config/{FALLBACK}", detail)])
 
 
 def _with_secrets(vault: Vault, item: dict[str, Any], old: dict[str, Any] | None) -> dict[str, Any]:

@@ -16,6 +16,11 @@ SHARED: Final[Schema] = {
     },
     "rate_limit_per_second": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1000},
     "notify_retraction": {"type": ["boolean", "null"]},
+    "fallback_action_id": {
+        "type": ["string", "null"],
+        "format": "uuid",
+        "description": "Another action of the same trigger, which is told when the system disables this one.",
+    },
 }
 TIMEOUT: Final[Schema] = {"type": ["number", "null"], "minimum": 1, "maximum": 60, "default": 15}
 

@@ -20,7 +20,7 @@ from agentauri.serve.triggers.schemas import (
     Config,
 )
 
-READ_ONLY = ("id", "disabled_by", "disabled_reason")
+READ_ONLY = ("id", "disabled_by", "disabled_reason", "disabled_at")
 """What answers carry and bodies may therefore carry too; it is ignored there."""
 IGNORED = "Ignored: a new one gets an id of its own."
 ConditionId = Annotated[UUID, Path(examples=[EXAMPLE_ID])]

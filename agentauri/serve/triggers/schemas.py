@@ -117,7 +117,8 @@ class Action(Schema):
     priority: int
     enabled: bool
     disabled_by: str | None = Field(json_schema_extra={"enum": ["user", "system", None]})
-    disabled_reason: str | None
+    disabled_reason: str | None = Field(description="Why, when it was the system: a sentence.")
+    disabled_at: datetime | None
     config: Config
 
 

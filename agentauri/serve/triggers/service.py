@@ -175,7 +175,7 @@ def public(stored: Trigger) -> dict[str, Any]:
     }
 
 
-SHOWN = ("id", "action_type", "priority", "enabled", "disabled_by", "disabled_reason")
+SHOWN = ("id", "action_type", "priority", "enabled", "disabled_by", "disabled_reason", "disabled_at")
 
 
 def _public_action(action: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from tests.support.queue import SECRET_KEY, Queue, make_queue
 from tests.support.receiver import receiving
 from tests.support.waiting import eventually
 
+NAME_FALLBACK = """
+    UPDATE trigger_actions SET trigger_id = (SELECT trigger_id FROM trigger_actions WHERE id = $1),
+        config = CASE WHEN id = $1 THEN config || jsonb_build_object('fallback_action_id', $2::text) ELSE config END"""
 LOOPBACK = ("127.0.0.0/8",)
 
 
@@ -273,3 +276,22 @@ async def test_drain_finishes_what_is_under_way_and_gives_lanes_back(
         await deliverer.drain(5)
         assert await has(db, "delivering", 0)
         assert await db.fetchval("SELECT count(*) FROM lanes WHERE owner_token IS NOT NULL") == 0
+
+
+async def test_fallback_action_hears_in_a_sentence_that_another_one_was_disabled(
+    db: Connection, queue: Queue, database: str, bad: Misbehaving
+) -> None:
+    gone = await queue.add_action(db, bad.url("/410"))
+    async with receiving(queue.secret) as receiver, delivering(database):
+        fallback = await queue.add_action(db, receiver.url, body_template={"x": "{{score}}"})
+        await db.execute(NAME_FALLBACK, gone, str(fallback))
+        await queue.add_deliveries(db, gone)
+        await eventually(lambda: receiver.seen.total() == 1)
+        (body,) = receiver.bodies.values()
+    assert receiver.unverified == []
+    assert body["type"] == "action.disabled"
+    data = body["data"]
+    assert isinstance(data, dict)
+    assert data["action"]["id"] == str(gone)
+    assert "was disabled at" in data["message"]
+    assert "410 Gone" in data["message"]
