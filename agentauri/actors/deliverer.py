@@ -11,7 +11,9 @@ import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from agentauri import logs
 from agentauri.actors import tasks
@@ -25,7 +27,7 @@ from agentauri.channels.registry import Channel, Outside, open_channels
 from agentauri.channels.retry import is_destination_failure, judge, next_wait, waits_of
 from agentauri.models.action import ActionType
 from agentauri.models.delivery import Attempt, Claimed, DeliveryStatus, Destination, Judgement, Outcome, Result
-from agentauri.store import attempts, breakers, claims, database
+from agentauri.store import attempts, breakers, claims, database, webhook_secrets
 from agentauri.store.attempts import Recorded
 from agentauri.store.held import TRY_AGAIN, Held
 from agentauri.store.vault import Vault
@@ -38,6 +40,8 @@ LOOK_SHARE = 0.05
 """Looking takes at most this share of the time, however many destinations there are."""
 EXPIRE_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
+NOTE_SECONDS = 30.0
+"""How often the times of the last use of secrets are written down."""
 RETRY_SECONDS = 0.25
 BACKLOG_PER_SLOT = 4
 """Results that may wait for the database before claiming stops."""
@@ -98,6 +102,7 @@ class Deliverer:
         self._sending: set[asyncio.Task[Any]] = set()
         self._eternal: list[asyncio.Task[Any]] = []
         self._counts = dict.fromkeys(Outcome, 0)
+        self._signed_for: set[UUID] = set()
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -268,6 +273,8 @@ class Deliverer:
         elif attempt.http_status == TOO_MANY_REQUESTS and attempt.retry_after and not attempt.aside:
             self._discipline.pause(claimed.destination, now + min(attempt.retry_after, MAX_PAUSE_SECONDS))
         self._counts[attempt.outcome] += 1
+        if attempt.sent and claimed.channel is ActionType.REST:
+            self._signed_for.add(claimed.organization_id)
         self._recorder.put(_result(claimed, attempt))
 
     async def _attempt(self, claimed: Claimed, seconds: float) -> Attempt:
@@ -303,10 +310,13 @@ class Deliverer:
 
     async def _care(self) -> None:
         """Take back what dead deliverers held, and forget what is not used."""
-        swept_at = time.monotonic()
+        swept_at = noted_at = time.monotonic()
         while True:
             try:
                 await self._expire()
+                if time.monotonic() - noted_at > NOTE_SECONDS:
+                    noted_at = time.monotonic()
+                    await self._note_signed()
             except TRY_AGAIN as error:
                 self._caring.drop()
                 log.warning("leases_not_expired", deliverer=self._name, error=repr(error))
@@ -315,6 +325,12 @@ class Deliverer:
                 swept_at = now
                 self._discipline.sweep(now)
             await asyncio.sleep(EXPIRE_SECONDS)
+
+    async def _note_signed(self) -> None:
+        """Whose secrets signed lately; what is not written down with the process is no harm."""
+        if self._signed_for:
+            signed, self._signed_for = self._signed_for, set()
+            await webhook_secrets.note_used(await self._caring.get(), sorted(signed), datetime.now(UTC))
 
     async def _expire(self) -> None:
         connection = await self._caring.get()

@@ -15,11 +15,11 @@ from yarl import URL
 
 from agentauri import __version__
 from agentauri.channels.envelope import envelope, template_values
-from agentauri.channels.signatures import hmac_signer, signed_headers
+from agentauri.channels.signatures import signed_headers, signer
 from agentauri.channels.templates import plain, render_json, render_text, url_part
 from agentauri.models.action import MASK, SECRET_NAME
 from agentauri.models.delivery import Claimed
-from agentauri.models.rest_action import METHODS
+from agentauri.models.rest_action import METHODS, SIGNING_SECRET
 from agentauri.models.template import JsonTemplate, Placeholder, Text, parse_json, parse_text
 from agentauri.models.template_names import is_known
 
@@ -33,7 +33,7 @@ TEST_HEADER = "X-AgentAuri-Test"
 SIGNERS_KEPT = 4096
 NAMES_KEPT = 4096
 
-signer_of = lru_cache(SIGNERS_KEPT)(hmac_signer)
+signer_of = lru_cache(SIGNERS_KEPT)(signer)
 
 
 @lru_cache(NAMES_KEPT)
@@ -125,7 +125,8 @@ def build(delivery: Claimed, prepared: Prepared, timestamp: int) -> Request:
     if isinstance(url, Text):
         url = URL(render_text(url, template_values(delivery), url_part), encoded=True)
     identity = str(delivery.id)
-    signers = [signer_of(secret) for secret in delivery.secrets]
+    own = delivery.config.get(SIGNING_SECRET)
+    signers = [signer_of(secret) for secret in (*((own,) if own else ()), *delivery.secrets)]
     headers = {**prepared.headers, "Idempotency-Key": identity}
     if delivery.is_test:
         headers[TEST_HEADER] = "true"

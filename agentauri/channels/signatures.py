@@ -32,6 +32,11 @@ def ed25519_signer(secret: str) -> Signer:
     return lambda signed: "v1a," + b64encode(key.sign(signed)).decode()
 
 
+def signer(secret: str) -> Signer:
+    """Signs with a secret of either kind. Raises ValueError on another form."""
+    return ed25519_signer(secret) if secret.startswith(PRIVATE_PREFIX) else hmac_signer(secret)
+
+
 def verifies(key: str, delivery_id: str, timestamp: str, body: bytes, signatures: str) -> bool:
     """Whether one of ``signatures``, as the header has them, was made with ``key``: ``whsec_…``, or the ``whpk_…`` of
     a key pair. How old the timestamp may be is the receiver's business. Raises ValueError on a key of another form."""

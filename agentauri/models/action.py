@@ -197,7 +197,7 @@ def lane_of(action_type: ActionType, config: dict[str, Any]) -> str:
             return f"host:{place.host}" if place else mcp_action.PER_AGENT
 
 
-SECRET_KEYS = ("auth_token", "bot_token")
+SECRET_KEYS = ("auth_token", "bot_token", rest_action.SIGNING_SECRET)
 """Members of a configuration that are secrets themselves."""
 
 

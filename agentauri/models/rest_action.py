@@ -6,6 +6,7 @@ filled in, so that no later step meets a half-valid one. Whether the host may be
 """
 
 import re
+from base64 import b64decode
 from typing import Any
 
 import orjson
@@ -30,7 +31,11 @@ DEFAULT_TIMEOUT_SECONDS = 15
 MAX_TIMEOUT_SECONDS = 60
 MAX_EXPECTED_CODES = 100
 AUTHORITY_END = re.compile(r"[/?#]")
-KEYS = ("url", "method", "headers", "body_template", "timeout_seconds", "expected_status_codes")
+SIGNING_SECRET = "signing_secret"
+SIGNING_SECRET_FORM = re.compile(r"whsec_([A-Za-z0-9+/]+={0,2})")
+SIGNING_SECRET_BYTES = range(24, 65)
+"""As Standard Webhooks asks for."""
+KEYS = ("url", "method", "headers", "body_template", "timeout_seconds", "expected_status_codes", SIGNING_SECRET)
 JSON_TEXT = re.compile(r"\s*[\[{]")
 
 
@@ -49,7 +54,22 @@ def check_rest(config: dict[str, Any], pointer: str, problems: Problems) -> dict
     if config.get("expected_status_codes") is not None:
         codes = config["expected_status_codes"]
         stored["expected_status_codes"] = _check_codes(codes, step(pointer, "expected_status_codes"), problems)
+    if config.get(SIGNING_SECRET) is not None:
+        here = step(pointer, SIGNING_SECRET)
+        stored[SIGNING_SECRET] = _check_signing_secret(config[SIGNING_SECRET], here, problems)
     return stored
+
+
+def _check_signing_secret(secret: Any, at: str, problems: Problems) -> Any:
+    """A secret of the user's own making."""
+    found = SIGNING_SECRET_FORM.fullmatch(secret) if isinstance(secret, str) else None
+    try:
+        size = len(b64decode(found[1], validate=True)) if found else 0
+    except ValueError:
+        size = 0
+    if size not in SIGNING_SECRET_BYTES:
+        problems.add(at, "a signing secret is whsec_ and the base64 of 24 to 64 random bytes.")
+    return secret
 
 
 def rest_place(config: dict[str, Any]) -> Place:

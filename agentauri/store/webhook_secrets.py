@@ -2,23 +2,38 @@
 
 import secrets
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agentauri.errors import Conflict, LimitReached, NotFound
 from agentauri.store.database import Connection
 from agentauri.store.vault import Vault
 
-PREFIX = "whsec_"
+if TYPE_CHECKING:
+    import asyncpg
+
+PREFIX, PRIVATE_PREFIX, PUBLIC_PREFIX = "whsec_", "whsk_", "whpk_"
 SECRET_BYTES = 32
 HINT_LENGTH = 4
 MAX_LIVE = 10
 """Every live secret adds a signature to every webhook's header."""
 ROTATION_HOURS = 24
 NOT_FOUND = "this webhook secret does not exist."
-COLUMNS = "id, hint, created_by, created_at, expires_at, last_used_at"
+COLUMNS = "id, hint, created_by, created_at, expires_at, last_used_at, kind, public_key"
 LIVE = "(expires_at IS NULL OR expires_at > now())"
+
+
+class SecretKind(StrEnum):
+    """Shared with the receiver, or a key pair whose public half it gets."""
+
+    HMAC = "hmac"
+    ED25519 = "ed25519"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,8 @@ class WebhookSecret:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    kind: SecretKind
+    public_key: str | None
 
 
 def context_of(organization_id: UUID) -> str:
@@ -39,27 +56,51 @@ def context_of(organization_id: UUID) -> str:
 
 
 async def create_secret(
-    connection: Connection, vault: Vault, *, organization_id: UUID, created_by: UUID | None
+    connection: Connection,
+    vault: Vault,
+    *,
+    organization_id: UUID,
+    created_by: UUID | None,
+    kind: SecretKind = SecretKind.HMAC,
 ) -> tuple[WebhookSecret, str]:
-    """A new secret and, this once, its text. Raises LimitReached. Runs in the caller's transaction."""
+    """A new secret and, this once, its text. Raises LimitReached. Runs in the caller's transaction.
+
+    The text of a key pair's private half is for tests alone: nobody else has a use for it.
+    """
     await connection.execute("SELECT 1 FROM organizations WHERE id = $1 FOR NO KEY UPDATE", organization_id)
     live = await connection.fetchval(
         f"SELECT count(*) FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}", organization_id
     )
     if live >= MAX_LIVE:
         raise LimitReached(f"an organization has at most {MAX_LIVE} live webhook secrets; delete one first.")
-    text = PREFIX + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    text, public = _make(kind)
     row = await connection.fetchrow(
-        f"""INSERT INTO webhook_secrets (id, organization_id, sealed, hint, created_by)
-            VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}""",
+        f"""INSERT INTO webhook_secrets (id, organization_id, sealed, hint, created_by, kind, public_key)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {COLUMNS}""",
         uuid4(),
         organization_id,
         vault.seal(text.encode(), context_of(organization_id)),
-        text.rstrip("=")[-HINT_LENGTH:],
+        (public or text).rstrip("=")[-HINT_LENGTH:],
         created_by,
+        kind,
+        public,
     )
     assert row is not None
-    return WebhookSecret(*row), text
+    return _secret(row), text
+
+
+def _make(kind: SecretKind) -> tuple[str, str | None]:
+    """A fresh secret's text, and of a key pair the public half."""
+    raw = secrets.token_bytes(SECRET_BYTES)
+    text = b64encode(raw).decode()
+    if kind is SecretKind.HMAC:
+        return PREFIX + text, None
+    public = Ed25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw()
+    return PRIVATE_PREFIX + text, PUBLIC_PREFIX + b64encode(public).decode()
+
+
+def _secret(row: "asyncpg.Record") -> WebhookSecret:
+    return WebhookSecret(**{**row, "kind": SecretKind(row["kind"])})
 
 
 async def rotate_secret(
@@ -71,13 +112,16 @@ async def rotate_secret(
     """
     await connection.execute("SELECT 1 FROM organizations WHERE id = $1 FOR NO KEY UPDATE", organization_id)
     old = await connection.fetchrow(
-        f"SELECT expires_at FROM webhook_secrets WHERE organization_id = $1 AND id = $2 AND {LIVE}", organization_id, id
+        f"SELECT expires_at, kind FROM webhook_secrets WHERE organization_id = $1 AND id = $2 AND {LIVE}",
+        organization_id,
+        id,
     )
     if old is None:
         raise NotFound(NOT_FOUND)
     if old["expires_at"] is not None:
         raise Conflict("this webhook secret was rotated already; it signs until it expires.")
-    made = await create_secret(connection, vault, organization_id=organization_id, created_by=created_by)
+    kind = SecretKind(old["kind"])
+    made = await create_secret(connection, vault, organization_id=organization_id, created_by=created_by, kind=kind)
     await connection.execute(
         """UPDATE webhook_secrets SET expires_at = now() + $3 * interval '1 hour'
            WHERE organization_id = $1 AND id = $2""",
@@ -102,7 +146,7 @@ async def list_secrets(
     total = await connection.fetchval(
         f"SELECT count(*) FROM webhook_secrets WHERE organization_id = $1 AND {LIVE}", organization_id
     )
-    return [WebhookSecret(*row) for row in rows], total
+    return [_secret(row) for row in rows], total
 
 
 async def list_sealed(connection: Connection, organization_id: UUID) -> list[bytes]:
@@ -112,6 +156,17 @@ async def list_sealed(connection: Connection, organization_id: UUID) -> list[byt
         organization_id,
     )
     return [row["sealed"] for row in rows]
+
+
+async def note_used(connection: Connection, organizations: Sequence[UUID], at: datetime) -> None:
+    """The live secrets of these organizations signed something, at the last at ``at``."""
+    # all organizations: a deliverer notes for whom it signed
+    await connection.execute(
+        f"UPDATE webhook_secrets SET last_used_at = greatest(last_used_at, $2) "
+        f"WHERE organization_id = ANY($1::uuid[]) AND {LIVE}",
+        organizations,
+        at,
+    )
 
 
 async def delete_secret(connection: Connection, organization_id: UUID, id: UUID) -> None:

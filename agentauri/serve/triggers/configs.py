@@ -42,6 +42,12 @@ REST: Final[Schema] = {
             "description": "A JSON value or text with `{{templates}}`; without it the standard envelope.",
         },
         "timeout_seconds": TIMEOUT,
+        "signing_secret": {
+            "type": ["string", "null"],
+            "maxLength": 100,
+            "description": "`whsec_` and base64 of 24 to 64 bytes: signs beside the organization's secrets. Encrypted "
+            "at rest and masked.",
+        },
         "expected_status_codes": {
             "type": ["array", "null"],
             "items": {"type": "integer", "minimum": 200, "maximum": 599},

@@ -14,12 +14,14 @@ from agentauri.serve.context import In
 from agentauri.serve.once import Once
 from agentauri.serve.openapi import errors
 from agentauri.serve.principal import Anonymous, Resource, require
+from agentauri.serve.reading import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
-from agentauri.serve.webhook_secrets.schemas import NewWebhookSecretAnswer, WebhookSecretList
+from agentauri.serve.webhook_secrets.schemas import NewWebhookSecretAnswer, WebhookSecretBody, WebhookSecretList
 from agentauri.store import audit, webhook_secrets
 from agentauri.store.database import Connection
+from agentauri.store.webhook_secrets import SecretKind, WebhookSecret
 
-router = APIRouter(prefix=f"{API}/webhook-secrets", tags=["webhook-secrets"])
+router = APIRouter(prefix=f"{API}/webhook-secrets", tags=["webhook-secrets"], route_class=Route)
 Reader = Annotated[Principal, require(Scope.ORGANIZATION_READ)]
 Admin = Annotated[Principal, require(Scope.ORGANIZATION_WRITE)]
 AdminOf = Annotated[Principal, require(Scope.ORGANIZATION_WRITE, of=Resource.WEBHOOK_SECRET)]
@@ -38,8 +40,10 @@ async def list_webhook_secrets(
 
 
 @router.post("", operation_id="create_webhook_secret", status_code=201, response_model=NewWebhookSecretAnswer)
-async def create_webhook_secret(context: In, principal: Admin, client: Anonymous, once: Once) -> Response:
-    """Add a secret. Its text is in this answer and nowhere else afterwards."""
+async def create_webhook_secret(
+    context: In, principal: Admin, client: Anonymous, once: Once, body: WebhookSecretBody | None = None
+) -> Response:
+    """Add a secret. Its text is in this answer and nowhere else afterwards; of a key pair only the public half is."""
 
     async def work(connection: Connection) -> Response:
         made, text = await webhook_secrets.create_secret(
@@ -47,6 +51,7 @@ async def create_webhook_secret(context: In, principal: Admin, client: Anonymous
             context.vault,
             organization_id=principal.organization_id,
             created_by=principal.user_id,
+            kind=body.kind if body else SecretKind.HMAC,
         )
         await audit.record(
             connection,
@@ -55,7 +60,7 @@ async def create_webhook_secret(context: In, principal: Admin, client: Anonymous
             organization_id=principal.organization_id,
             target=f"webhook_secret:{made.id}",
         )
-        return secret(one({**asdict(made), "secret": text}, 201))
+        return _shown_once(made, text)
 
     return await once.perform(principal, work)
 
@@ -88,9 +93,14 @@ async def rotate_webhook_secret(
             target=f"webhook_secret:{secret_id}",
             details={"new": str(made.id)},
         )
-        return secret(one({**asdict(made), "secret": text}, 201))
+        return _shown_once(made, text)
 
     return await once.perform(principal, work)
+
+
+def _shown_once(made: WebhookSecret, text: str) -> Response:
+    """The answer with the secret; the private half of a key pair is nobody's to see."""
+    return secret(one({**asdict(made), "secret": text if made.kind is SecretKind.HMAC else None}, 201))
 
 
 @router.delete(

@@ -5,7 +5,18 @@ from uuid import UUID
 
 from pydantic import Field
 
-from agentauri.serve.schemas import Pagination, Schema
+from agentauri.serve.schemas import Body, Pagination, Schema
+from agentauri.store.webhook_secrets import SecretKind
+
+
+class WebhookSecretBody(Body):
+    """What a new secret is to be; without a body it is shared."""
+
+    kind: SecretKind = Field(
+        SecretKind.HMAC,
+        description="`hmac`: shared with receivers, signatures `v1,`. `ed25519`: a key pair, receivers get its public "
+        "half, signatures `v1a,`.",
+    )
 
 
 class WebhookSecret(Schema):
@@ -16,13 +27,17 @@ class WebhookSecret(Schema):
     created_by: UUID | None
     created_at: datetime
     expires_at: datetime | None = Field(description="Set when a rotation replaced it; it signs until then.")
-    last_used_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute, about.")
+    kind: SecretKind = Field(examples=["hmac"])
+    public_key: str | None = Field(description="What receivers verify with, of `ed25519` ones.", examples=["whpk_…"])
 
 
 class NewWebhookSecret(WebhookSecret):
     """A new secret, shown this once."""
 
-    secret: str = Field(examples=["whsec_…"])
+    secret: str | None = Field(
+        description="Null for `ed25519`: the private half never leaves the service.", examples=["whsec_…"]
+    )
 
 
 class NewWebhookSecretAnswer(Schema):

@@ -9,8 +9,11 @@ from uuid import UUID
 
 import pytest
 
+from agentauri.actors import deliverer as deliverer_module
 from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.actors.tasks import cancel
+from agentauri.channels.signatures import verifies
+from agentauri.store import webhook_secrets
 from agentauri.store.database import Connection, Pool
 from tests.support.misbehaving import Misbehaving, misbehaving
 from tests.support.queue import SECRET_KEY, Queue, make_queue
@@ -295,3 +298,30 @@ async def test_fallback_action_hears_in_a_sentence_that_another_one_was_disabled
     assert data["action"]["id"] == str(gone)
     assert "was disabled at" in data["message"]
     assert "410 Gone" in data["message"]
+
+
+async def test_every_live_secret_signs_and_an_actions_own_and_their_use_is_noted(
+    db: Connection, queue: Queue, database: str, bad: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer_module, "NOTE_SECONDS", 0.0)
+    monkeypatch.setattr(deliverer_module, "EXPIRE_SECONDS", 0.05)
+    own = "whsec_" + "B" * 43 + "="
+    pair, _ = await webhook_secrets.create_secret(
+        db, queue.vault, organization_id=queue.organization, created_by=None, kind=webhook_secrets.SecretKind.ED25519
+    )
+    await queue.add_deliveries(db, await queue.add_action(db, bad.url("/ok"), signing_secret=own))
+    used = "SELECT count(*) FROM webhook_secrets WHERE last_used_at > now() - interval '1 minute'"
+    async with delivering(database):
+        await eventually(lambda: has(db, "delivered", 1))
+        assert await eventually(lambda: db.fetchval(used)) == 2
+    head, _, body = bad.requests[-1].partition(b"\r\n\r\n")
+    headers = {
+        name.lower(): value for name, _, value in (line.partition(": ") for line in head.decode().split("\r\n")[1:])
+    }
+    assert len(headers["webhook-signature"].split(" ")) == 3
+    assert pair.public_key is not None
+    for key in (queue.secret, own, pair.public_key):
+        signed = headers["webhook-id"], headers["webhook-timestamp"], body, headers["webhook-signature"]
+        assert verifies(key, *signed)
+    kept = await db.fetchval("SELECT config ->> 'signing_secret' FROM trigger_actions")
+    assert own not in kept

@@ -4,6 +4,7 @@ import base64
 from datetime import timedelta
 from uuid import UUID
 
+from agentauri.channels.signatures import signed_headers, signer, verifies
 from agentauri.store import webhook_secrets
 from agentauri.store.database import Pool
 from agentauri.store.vault import Vault
@@ -99,3 +100,26 @@ async def test_rotation_sent_twice_makes_one_secret(user: User) -> None:
 async def test_anothers_secret_is_not_rotated(api: Api, user: User) -> None:
     (theirs,) = (await (await api.register()).call("GET", "/webhook-secrets")).json()["data"]
     assert (await user.call("POST", f"/webhook-secrets/{theirs['id']}/rotate")).status_code == 404
+
+
+async def test_of_a_key_pair_the_public_half_alone_is_shown(user: User, pool: Pool) -> None:
+    made = (await user.call("POST", "/webhook-secrets", json={"kind": "ed25519"})).json()["data"]
+    assert (made["kind"], made["secret"]) == ("ed25519", None)
+    listed = (await user.call("GET", "/webhook-secrets")).json()["data"]
+    assert listed[0]["public_key"] == made["public_key"]
+    sealed = await pool.fetchval("SELECT sealed FROM webhook_secrets WHERE kind = 'ed25519'")
+    private = Vault(SECRET_KEY).open(sealed, webhook_secrets.context_of(UUID(user.organization_id))).decode()
+    headers = signed_headers("msg_1", 7, b"{}", [signer(private)])
+    assert verifies(made["public_key"], "msg_1", "7", b"{}", headers["webhook-signature"])
+
+
+async def test_rotated_key_pair_is_a_key_pair_again(user: User) -> None:
+    made = (await user.call("POST", "/webhook-secrets", json={"kind": "ed25519"})).json()["data"]
+    again = (await user.call("POST", f"/webhook-secrets/{made['id']}/rotate")).json()["data"]
+    assert (again["kind"], again["secret"]) == ("ed25519", None)
+    assert again["public_key"] != made["public_key"]
+
+
+async def test_unknown_kind_of_secret_is_refused(user: User) -> None:
+    answer = await user.call("POST", "/webhook-secrets", json={"kind": "rsa"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/kind")

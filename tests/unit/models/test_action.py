@@ -123,3 +123,18 @@ def test_actions_with_the_same_id_are_refused() -> None:
     twin = rest() | {"id": str(ORGANIZATION)}
     with pytest.raises(InvalidRequest, match="same id"):
         parse_actions([twin, twin])
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_AAAA", "whsk_" + "A" * 44, 5, "whsec_" + "A" * 43])
+def test_signing_secret_of_another_form_is_refused(secret: object) -> None:
+    config = {"url": "https://example.com/", "signing_secret": secret}
+    with pytest.raises(InvalidRequest) as caught:
+        parse_action({"action_type": "rest", "config": config})
+    assert caught.value.problems[0][0] == "/config/signing_secret"
+
+
+def test_signing_secret_is_masked() -> None:
+    secret = "whsec_" + "A" * 43 + "="
+    spec = parse_action({"action_type": "rest", "config": {"url": "https://example.com/", "signing_secret": secret}})
+    assert spec.config["signing_secret"] == secret
+    assert masked(spec.config)["signing_secret"] == MASK
