@@ -36,6 +36,11 @@ def deliverer_name(index: int) -> str:
     return f"{DELIVERER}{index:02d}"
 
 
+def is_deliverer(name: str) -> bool:
+    """Whether an actor of this name is a deliverer."""
+    return name.startswith("deliverer-")
+
+
 def indexer_name(chain_id: int) -> str:
     """Name of a chain's indexer."""
     return f"indexer-{chain_id}"

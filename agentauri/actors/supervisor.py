@@ -6,6 +6,7 @@ decides nothing about events: two supervisors at once would only ask for the sam
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
 from agentauri.actors.indexer import Indexer
 from agentauri.actors.listener import Listener, ListenerSettings
+from agentauri.actors.pool_size import DUE_PER_DELIVERER, Load, PoolSize
 from agentauri.actors.runtime import NAMESPACE, ensure, fingerprint
 from agentauri.chain.registries import watch
 from agentauri.config import Chain, Settings
@@ -31,10 +33,8 @@ BEAT_SECONDS = 1.0
 SILENT_BEATS = 30
 """Beats without an answer after which an actor is taken for hung and killed."""
 DRAIN_SECONDS = 20.0
-DUE_PER_DELIVERER = 2_000
-"""Open rows that one deliverer is expected to have before it; more of them, more deliverers."""
-SHRINK_BEATS = 120
-"""Beats of a queue that fewer deliverers could serve before one is let go."""
+LET_GO_SECONDS = 65.0
+"""A deliverer that is not needed may finish what it sends: no attempt takes longer than a minute."""
 POOL_SIZE = 2
 
 
@@ -54,8 +54,11 @@ class Supervisor:
         self._settings = settings
         self._namespace = namespace
         self._log = (settings.log.level, settings.environment == "production")
-        self._deliverers = settings.actors.deliverers_min
-        self._idle_beats = 0
+        self._sizes = PoolSize(settings.actors.deliverers_min, settings.actors.deliverers_max, 0)
+        self._deliverers = self._sizes.size
+        self._finished: dict[str, int] = {}
+        self._finished_at = time.monotonic()
+        self._leaving: dict[str, asyncio.Task[Any]] = {}
         self._silent: dict[str, int] = {}
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -65,6 +68,7 @@ class Supervisor:
             return
         url = self._settings.stores.database_url.get_secret_value()
         self._pool = await database.open_pool(url, size=POOL_SIZE, name="supervisor")
+        await asyncio.to_thread(self._take_over)
         await asyncio.to_thread(self._ensure_all)
         self._tasks = [
             tasks.spawn(self._beat(), name="supervisor", eternal=True),
@@ -77,7 +81,7 @@ class Supervisor:
 
     async def drain(self) -> None:
         """Let every actor finish what it has under way, from the chain's end to the receivers', and end it."""
-        await tasks.cancel(*self._tasks)
+        await tasks.cancel(*self._tasks, *self._leaving.values())
         for stage in self._stages():
             await asyncio.gather(*(self._retire(one.name) for one in stage))
         if self._tasks:
@@ -126,6 +130,13 @@ class Supervisor:
         )
         return Wanted(Deliverer, name, (name, settings))
 
+    def _take_over(self) -> None:
+        """Go on with the deliverers that an earlier supervisor left."""
+        present = sum(map(handles.is_deliverer, handles.names(self._namespace)))
+        actors = self._settings.actors
+        self._sizes = PoolSize(actors.deliverers_min, actors.deliverers_max, present)
+        self._deliverers = self._sizes.size
+
     def _ensure_all(self) -> None:
         for stage in self._stages():
             for one in stage:
@@ -148,7 +159,12 @@ class Supervisor:
     async def _retire_others(self, wanted: set[str]) -> None:
         """End actors that these settings do not ask for: of chains or evaluators that an earlier run had."""
         present = await asyncio.to_thread(handles.names, self._namespace)
-        await asyncio.gather(*(self._retire(name) for name in present - wanted))
+        self._leaving = {name: task for name, task in self._leaving.items() if not task.done()}
+        strange = present - wanted - self._leaving.keys()
+        surplus = {name for name in strange if handles.is_deliverer(name)}
+        for name in surplus:
+            self._leaving[name] = tasks.spawn(self._let_go(name), name=f"let {name} go")
+        await asyncio.gather(*(self._retire(name) for name in strange - surplus))
 
     async def _look_after(self, one: Wanted) -> None:
         """Replace an actor of another version or other settings; end one that has been silent for long."""
@@ -175,21 +191,39 @@ class Supervisor:
         if handle is not None:
             handles.end(handle)
 
+    # -- how many deliverers ----------------------------------------------------------------------------------------
+
     async def _size_deliverers(self) -> None:
-        """As many deliverers as the open rows ask for, within the settings; letting go is slow, hiring is not."""
+        """As many deliverers as the load asks for, within the settings. One that is not needed finishes first."""
         async with self._pool.acquire() as connection:
             depths = await status.open_delivery_counts(connection)
+            due = await status.count_due(connection, self._settings.actors.deliverers_max * DUE_PER_DELIVERER)
         for state in ("pending", "retrying", "delivering"):
             metrics.queue_depth(depths[state], status=state)
-        wanted = self._wanted_deliverers(depths["pending"] + depths["retrying"])
-        if wanted >= self._deliverers:
-            self._idle_beats, self._deliverers = 0, wanted
-            return
-        self._idle_beats += 1
-        if self._idle_beats >= SHRINK_BEATS:
-            self._idle_beats = 0
-            self._deliverers -= 1
+        load = await self._load(due)
+        if not self._leaving:  # one that leaves still has its name
+            self._deliverers = self._sizes.beat(load)
 
-    def _wanted_deliverers(self, due: int) -> int:
-        actors = self._settings.actors
-        return min(actors.deliverers_max, max(actors.deliverers_min, -(-due // DUE_PER_DELIVERER)))
+    async def _load(self, due: int) -> Load:
+        names = [handles.deliverer_name(index) for index in range(self._deliverers)]
+        answers = await asyncio.gather(*(handles.ask(name, "status", self._namespace) for name in names))
+        finished, now = {}, time.monotonic()
+        for name, answer in zip(names, answers, strict=True):
+            if answer is not None:
+                finished[name] = sum(answer["outcomes"].values())
+        since = now - self._finished_at
+        more = sum(max(0, count - self._finished.get(name, count)) for name, count in finished.items())
+        self._finished, self._finished_at = finished, now
+        told = [answer for answer in answers if answer is not None]
+        in_flight, slots = (sum(answer[key] for answer in told) for key in ("in_flight", "slots"))
+        return Load(due, in_flight, slots, more / max(since, BEAT_SECONDS))
+
+    async def _let_go(self, name: str) -> None:
+        """End a deliverer that is not needed any more, when what it has under way has ended."""
+        handle = await asyncio.to_thread(handles.find, name, self._namespace)
+        if handle is not None:
+            try:
+                await handles.call(handle, "drain", LET_GO_SECONDS, seconds=LET_GO_SECONDS + DRAIN_SECONDS)
+            except (RayError, TimeoutError) as error:
+                log.warning("deliverer_not_drained", actor=name, error=repr(error), remedy="its leases end soon")
+            await asyncio.to_thread(self._end, name)

@@ -77,3 +77,14 @@ async def open_delivery_counts(connection: Connection) -> dict[str, int]:
            WHERE status IN ('pending', 'retrying', 'delivering', 'held') GROUP BY status"""
     )
     return dict.fromkeys(OPEN, 0) | dict(map(tuple, rows))
+
+
+async def count_due(connection: Connection, most: int) -> int:
+    """How many deliveries could be sent now, counted up to ``most``."""
+    found: int = await connection.fetchval(
+        """SELECT count(*) FROM (
+               SELECT FROM deliveries WHERE status IN ('pending', 'retrying') AND next_attempt_at <= now() LIMIT $1
+           ) AS due""",
+        most,
+    )
+    return found

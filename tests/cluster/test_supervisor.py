@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from agentauri.actors import handles, supervisor
+from agentauri.actors import handles, pool_size, supervisor
 from agentauri.config import Actors
 from agentauri.store.database import Pool
 from tests.support.cluster import PathOnRay
+from tests.support.misbehaving import misbehaving
+from tests.support.queue import SECRET_KEY, make_queue
 from tests.support.rows import feedback, insert_events
 from tests.support.triggers import LOW_SCORE, make_organization, make_trigger
 from tests.support.waiting import eventually
@@ -43,27 +46,30 @@ async def test_actors_that_were_ended_for_good_are_made_anew_and_nothing_is_lost
 
 
 @pytest.mark.timeout(180)
-async def test_deliverers_grow_with_the_queue(
+async def test_deliverers_grow_with_what_is_due_and_are_let_go_when_nothing_is(
     database: str, redis_url: str, namespace: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = PathOnRay(database, redis_url, namespace)
     actors = Actors(evaluators=1, deliverers_min=1, deliverers_max=3)
-    path.settings = path.settings.model_copy(update={"actors": actors})
+    path.settings = path.settings.model_copy(update={"actors": actors, "secret_key": SecretStr(SECRET_KEY)})
     path.supervisor = supervisor.Supervisor(path.settings, namespace)
-    monkeypatch.setattr(supervisor, "DUE_PER_DELIVERER", 10)
+    monkeypatch.setattr(pool_size, "DUE_PER_DELIVERER", 10)
+    monkeypatch.setattr(pool_size, "MOVING_PER_SECOND", 0.0)
+    monkeypatch.setattr(pool_size, "SHRINK_BEATS", 3)
     await path.supervisor.start()
 
     async def status_of_third() -> Any:
         return await path.ask(handles.deliverer_name(2), "about")
 
-    async with pool.acquire() as connection:
-        organization = await make_organization(connection)
-        await connection.execute(
-            """INSERT INTO deliveries (id, organization_id, trigger_id, action_id, event_id, event_seq, channel,
-               destination, lane, status, next_attempt_at, context)
-               SELECT gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 'rest',
-               'd', 'l', 'retrying', now() + interval '1 hour', '{}' FROM generate_series(1, 30)""",
-            organization,
-        )
-    await eventually(status_of_third, seconds=60)
+    async def third_is_gone() -> bool:
+        return await status_of_third() is None
+
+    async with misbehaving() as receiver:
+        async with pool.acquire() as connection:
+            queue = await make_queue(connection)
+            action = await queue.add_action(connection, receiver.url("/hang"), timeout_seconds=20)
+            await queue.add_deliveries(connection, action, 40)
+        await eventually(status_of_third, seconds=60)
+        await pool.execute("UPDATE deliveries SET status = 'cancelled' WHERE status IN ('pending', 'retrying')")
+        await eventually(third_is_gone, seconds=60)
     await path.stop()
