@@ -1,6 +1,6 @@
 """Who hears of actions that the system disabled: a fallback action at once, people by mail, once an hour an action.
 
-A row is written by the database itself in the transaction that disables (migration 0016), so none is lost with a
+A row is written by the database itself in the transaction that disables (migration 0014), so none is lost with a
 process. The fallback's delivery takes the row's id, so telling twice changes nothing; who mails leases the row first,
 and a replica that dies lets another one try again.
 """
