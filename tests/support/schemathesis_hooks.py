@@ -104,6 +104,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     elif names:
         _drop(case, "X-Organization-ID")
         case.path_parameters = things.ids_for(operation_id, names)
+        case.query = {**(case.query or {}), **things.query_for(operation_id)}
     elif operation_id in CALLBACKS:
         case.query, case.cookies = things.return_of(CALLBACKS[operation_id])
     if not isinstance(case.body, NotSet) and (not _is_stateful(case) or operation_id in things.always):

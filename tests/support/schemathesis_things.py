@@ -64,7 +64,7 @@ class Things:
     """Makes things for ``account``; sessions and passwords are those of the account that ``losing`` gives."""
 
     always = frozenset(
-        {"create_trigger", "change_trigger"}
+        {"create_trigger", "change_trigger", "test_new_trigger", "test_trigger"}
         | {f"{verb}_trigger_{part}" for verb in ("create", "change") for part in ("condition", "action")}
     )
     """Operations whose bodies from here fit in every place, and chance finds hardly any that fits."""
@@ -76,6 +76,7 @@ class Things:
             "user_id": self._member,
             "invitation_id": self._invitation,
             **dict.fromkeys(("trigger_id", "condition_id", "action_id"), self._trigger),
+            "test_id": lambda: {"test_id": account.make("/triggers/test", TRIAL)["id"]},
             "key_id": lambda: {"key_id": account.make("/api-keys", KEY)["id"]},
             "secret_id": lambda: {"secret_id": account.make("/webhook-secrets")["id"]},
             "event_id": lambda: {"event_id": account.first("/events")["id"]},
@@ -90,6 +91,8 @@ class Things:
             "change_trigger_condition": lambda _: {"value": "43"},
             "create_trigger_action": lambda _: EXAMPLE_ACTIONS[0],
             "change_trigger_action": lambda _: {"priority": 3},
+            "test_new_trigger": lambda _: TRIAL,
+            "test_trigger": lambda _: {"last": 3},
             "register": lambda _: {"email": self._email(), "password": PASSWORD},
             "login": lambda _: {"email": losing().email, "password": PASSWORD, "cookie": True},
             "refresh": lambda _: {"refresh_token": self.stranger().refresh_token},
@@ -113,6 +116,10 @@ class Things:
             if name not in found:
                 found |= self._makers[name]()
         return {name: found[name] for name in parameters}
+
+    def query_for(self, operation_id: str) -> Ids:
+        """What the query has to name beside the path."""
+        return self._makers["event_id"]() if operation_id == "explain_trigger" else {}
 
     def body_for(self, operation_id: str, ids: Ids) -> Any:
         """A body that the operation takes at this moment; None: any that fits its schema will do."""
@@ -193,6 +200,7 @@ class Things:
         }
 
 
+TRIAL = {"trigger": EXAMPLE_TRIGGER, "last": 3}
 KEY = {"name": "of the tests", "permissions": list(Scope)}
 STATUSES = {"replay_delivery": "dead", "cancel_delivery": "pending"}
 OUTER = ("organization_id", "trigger_id")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from agentauri.models.breaker import (
     MAX_FAILURE_THRESHOLD,
@@ -48,22 +48,17 @@ class BreakerConfigChange(Body):
 
 
 class BreakerChange(BreakerConfigChange):
-    """Settings to be changed, by themselves or within `config`, as the answer has them."""
+    """Settings to be changed, by themselves or within `config`, as the answer has them; what stands there counts."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     config: BreakerConfigChange = Field(default_factory=BreakerConfigChange)
 
-    @model_validator(mode="after")
-    def _one_way(self) -> "BreakerChange":
-        if "config" in self.model_fields_set and len(self.model_fields_set) > 1:
-            raise ValueError("settings stand by themselves or within config, not both.")
-        return self
-
     def sent(self) -> dict[str, Any]:
         """The settings that were sent."""
-        sent: BreakerConfigChange = self.config if "config" in self.model_fields_set else self
-        return sent.model_dump(exclude_unset=True)
+        sent = self.model_dump(exclude_unset=True)
+        nested: dict[str, Any] = sent.pop("config", {})
+        return sent | nested
 
 
 class CircuitBreakerAnswer(Schema):

@@ -21,8 +21,9 @@ from agentauri.serve.app import create_app
 from agentauri.serve.auth import guess
 from agentauri.serve.organizations import service as organizations
 from agentauri.serve.streams import EventStream
+from agentauri.serve.triggers import trial
 from agentauri.serve.triggers.schemas import EXAMPLE_TRIGGER
-from agentauri.store import webhook_secrets
+from agentauri.store import trigger_tests, webhook_secrets
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import CHEAP, PASSWORD, settings_for
 from tests.support.fake_provider import SETTINGS, FakeProvider, running
@@ -48,6 +49,8 @@ async def address(database: str, pool: Pool, redis_url: str, monkeypatch: pytest
     monkeypatch.setattr(guess, "SCHEDULE", (0,))  # wrong passwords lock nobody out
     monkeypatch.setattr(webhook_secrets, "MAX_LIVE", MANY)
     monkeypatch.setattr(EventStream, "_watch", end_at_once)
+    monkeypatch.setattr(trial, "INLINE_EVENTS", 0)
+    monkeypatch.setattr(trigger_tests, "MOST_RUNNING", MANY)
     callbacks = {f"http://127.0.0.1:8000/api/v1/auth/{name}/callback" for name in PROVIDERS}
     async with running(FakeProvider(callbacks=callbacks)) as fake:
         oauth = {name: {**SETTINGS, "base_url": fake.url} for name in PROVIDERS}
