@@ -23,8 +23,6 @@ DEFAULT_DAYS = 30
 MAX_DAYS = 366
 ORDER = "must not be before `from`."
 TOO_LONG = f"must be at most {MAX_DAYS} days after `from`."
-EARLIEST, LATEST = date(1970, 1, 1), date(9999, 1, 1)
-"""Within what a time can be written in, in every zone."""
 EXAMPLE_DAY = "2026-11-23"
 DAY = r"^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
