@@ -229,6 +229,8 @@ class Settings(Section):
 
     secret_key: SecretStr = SecretStr("")
     """Root of every key at rest, 32 characters or more; made and kept in data_dir in development."""
+    previous_secret_keys: tuple[SecretStr, ...] = Field((), max_length=8)
+    """Keys that sealed earlier and still open what they sealed, while `agentauri secrets rotate` is due."""
     public_url: HttpUrl = "http://127.0.0.1:8000"
     """The address under which users reach the API."""
     security_contact: Annotated[str, Field(pattern=r"^((mailto:|https://)[!-~]{3,250})?$")] = ""
@@ -265,6 +267,10 @@ class Settings(Section):
         if self.environment == "production" and (unsafe := list(_unsafe(self))):
             raise ValueError("production refuses: " + "; ".join(unsafe))
         return self
+
+    def earlier_keys(self) -> tuple[str, ...]:
+        """The secret keys that only open."""
+        return tuple(key.get_secret_value() for key in self.previous_secret_keys)
 
     def allowed_networks(self) -> tuple[str, ...]:
         """Networks that the outbound guard lets through beside public ones."""

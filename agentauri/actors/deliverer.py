@@ -67,6 +67,7 @@ class DelivererSettings:
     identity_registries: tuple[IdentityRegistry, ...] = ()
     telegram_api: str = "https://api.telegram.org"
     telegram_token: str = field(default="", repr=False)
+    previous_secret_keys: tuple[str, ...] = field(default=(), repr=False)
     slots: int = 256
     lane_lease_seconds: float = 6.0
     beat_seconds: float = 2.0
@@ -78,7 +79,7 @@ class Deliverer:
     def __init__(self, name: str, settings: DelivererSettings) -> None:
         self._name = name
         self._settings = settings
-        self._vault = Vault(settings.secret_key)
+        self._vault = Vault(settings.secret_key, settings.previous_secret_keys)
         self._policy = policy_of(settings.allowed_networks)
         self._discipline = Discipline(settings.slots)
         self._claiming = Held(lambda: claims.connect(settings.database_url, name=f"{name} claims"))

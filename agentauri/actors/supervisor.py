@@ -122,6 +122,7 @@ class Supervisor:
         settings = DelivererSettings(
             database_url=url,
             secret_key=self._settings.secret_key.get_secret_value(),
+            previous_secret_keys=self._settings.earlier_keys(),
             allowed_networks=self._settings.allowed_networks(),
             ipfs_gateways=self._settings.outbound.ipfs_gateways,
             identity_registries=tuple(identity_registries(self._settings.chains)),

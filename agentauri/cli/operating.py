@@ -57,7 +57,7 @@ def create_user(
     """Create a user as a registration does, the e-mail taken for verified. Raises AgentAuriError."""
     if password not in (None, STANDARD_INPUT):
         raise ConfigError("everybody on this machine can read command lines; leave --password away to be asked.")
-    vault = Vault(settings.secret_key.get_secret_value())
+    vault = Vault(settings.secret_key.get_secret_value(), settings.earlier_keys())
     secret = read_secret("Password of the new user", twice=True)
     address, login, password_hash = asyncio.run(_check(email, username, name, secret))
 

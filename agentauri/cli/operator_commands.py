@@ -20,6 +20,7 @@ key = typer.Typer(
     no_args_is_help=True,
 )
 
+secrets = typer.Typer(name="secrets", help="What is sealed in the database of the settings.", no_args_is_help=True)
 Newest = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The newest ones, so many at most.")]
 Local = Annotated[
     bool, typer.Option("--local", help="Work on the database of the settings, as its operator; needs no login.")
@@ -29,8 +30,20 @@ MAX_DAYS = 36_500
 
 def install(app: typer.Typer) -> None:
     """Add these commands to ``app``."""
-    for group in (user, org, key):
+    for group in (user, org, key, secrets):
         app.add_typer(group)
+
+
+@secrets.command("rotate")
+def secrets_rotate(config: ConfigFile = None) -> None:
+    """Seal everything anew under secret_key: what previous_secret_keys sealed, while the service runs.
+
+    May be stopped and started again. Keep the previous key a day longer than the run.
+    """
+    from agentauri.cli import secrets as sealed
+
+    if not sealed.rotate(read_settings(config)):
+        raise typer.Exit(1)
 
 
 @user.command("create")

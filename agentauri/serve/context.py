@@ -68,7 +68,7 @@ class Context:
 async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]:
     """Open everything; close it in the opposite order. Raises StartError when the database cannot be reached."""
     secret = settings.secret_key.get_secret_value()
-    vault = Vault(secret)
+    vault = Vault(secret, settings.earlier_keys())
     url = settings.stores.database_url.get_secret_value()
     pool = await open_pool(url, size=POOL_SIZE, name="api", reset=False)
     prefix = await _identity(pool)

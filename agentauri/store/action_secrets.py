@@ -24,6 +24,16 @@ def seal_config(vault: Vault, action_id: UUID, config: dict[str, Any]) -> dict[s
     return map_secrets(config, seal)
 
 
+def is_current(vault: Vault, config: dict[str, Any]) -> bool:
+    """Whether the key that seals now sealed every secret of a stored configuration. Damaged ones are not."""
+    found: list[str] = []
+    map_secrets(config, found.append)
+    try:
+        return all(vault.is_current(b64decode(one)) for one in found)
+    except ValueError:
+        return False
+
+
 def open_config(vault: Vault, action_id: UUID, config: dict[str, Any]) -> dict[str, Any]:
     """The configuration as its owner wrote it. Raises StoreError when a secret does not open."""
 

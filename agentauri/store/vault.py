@@ -40,6 +40,15 @@ class Vault:
         self._secrets = {key_id(key): key.encode() for key in (*previous, secret_key)}
         self._ciphers: dict[tuple[bytes, str], AESGCM] = {}
 
+    @property
+    def key_id(self) -> bytes:
+        """The name of the key that seals now."""
+        return self._current
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether the key that seals now sealed this, too."""
+        return sealed.startswith(FORMAT + self._current)
+
     def seal(self, data: bytes, context: str) -> bytes:
         """Encrypt ``data`` so that it opens under the same context alone."""
         nonce = token_bytes(NONCE_BYTES)
