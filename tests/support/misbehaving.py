@@ -1,16 +1,27 @@
 """A receiver on loopback that misbehaves in the way that the path of the request asks for."""
 
 import asyncio
+import gzip
+import itertools
 import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import cache
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 FLOOD_BYTES = 10 * 1024 * 1024
 CHUNK = b"x" * 65536
+
+
+@cache
+def bomb() -> bytes:
+    """200 KB that would be 200 MB."""
+    return gzip.compress(bytes(200 * 1024 * 1024), compresslevel=9)
 
 
 def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
@@ -72,16 +83,18 @@ class Misbehaving:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; whether the connection is kept."""
         head = await reader.readuntil(b"\r\n\r\n")
-        path = head.split(b" ", 2)[1].decode().partition("?")[0]
+        path, _, query = head.split(b" ", 2)[1].decode().partition("?")
         length = next(
             (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
         )
         body = await reader.readexactly(length)
         self.seen[path] += 1
         self.requests.append(head + body)
-        return await self.behave(path, reader, writer)
+        return await self.behave(path, reader, writer, query)
 
-    async def behave(self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def behave(
+        self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str = ""
+    ) -> bool:
         match path:
             case "/hang":
                 await reader.read()
@@ -100,6 +113,25 @@ class Misbehaving:
                     writer.write(b"x")
                     await writer.drain()
                     await asyncio.sleep(0.02)
+            case "/endless-headers":
+                writer.write(b"HTTP/1.1 200 OK\r\n")
+                for number in itertools.count():
+                    writer.write(b"X-%d: %s\r\n" % (number, b"x" * 1000))
+                    await writer.drain()
+            case "/gzip-bomb":
+                writer.write(answer("200 OK", "Content-Encoding: gzip", "Content-Type: text/plain", body=bomb()))
+                await writer.drain()
+                return True
+            case "/429-date":
+                later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+                writer.write(answer("429 Too Many Requests", f"Retry-After: {later}"))
+                await writer.drain()
+                return True
+            case "/500-cut":
+                shift = int(query or 0)
+                writer.write(answer("500 Internal Server Error", body=(b"x" * shift + "🦊ü".encode() * 2000)[:9001]))
+                await writer.drain()
+                return True
             case "/ok-then-close":
                 writer.write(OK)
             case _:

@@ -110,6 +110,7 @@ async def test_row_without_a_doorbell_is_found(db: Connection, queue: Queue, dat
     [
         ("/hang", "timeout"), ("/reset", "connect"), ("/302", "http"), ("/flood", "success"), ("/drip", "timeout"),
         ("/drip-head", "timeout"), ("/nonsense", "http"), ("/400", "http"), ("/500", "http"),
+        ("/endless-headers", "http"), ("/gzip-bomb", "success"), ("/500-cut?3", "http"), ("/429-date", "http"),
     ],
 )  # fmt: skip
 async def test_misbehaving_receiver_ends_in_a_recorded_outcome(

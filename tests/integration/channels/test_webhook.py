@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,7 +11,7 @@ from agentauri.channels.addresses import Policy, policy_of
 from agentauri.channels.webhook import Webhook
 from agentauri.models.delivery import Attempt, Outcome
 from tests.support.claims import claimed
-from tests.support.misbehaving import Misbehaving, misbehaving
+from tests.support.misbehaving import Misbehaving, bomb, misbehaving
 from tests.support.receiver import receiving
 
 DEADLINE = 0.5
@@ -53,6 +54,7 @@ async def test_delivery_arrives_and_verifies(webhook: Webhook) -> None:
         ("/flood", Outcome.SUCCESS, 200, True),
         ("/drip", Outcome.TIMEOUT, None, True), ("/drip-head", Outcome.TIMEOUT, None, True),
         ("/nonsense", Outcome.HTTP, None, True), ("/short", Outcome.CONNECT, None, True),
+        ("/endless-headers", Outcome.HTTP, None, True),
         ("/400", Outcome.HTTP, 400, True), ("/500", Outcome.HTTP, 500, True),
     ],
 )  # fmt: skip
@@ -84,6 +86,36 @@ async def test_excerpt_is_2_kb_of_clean_text(webhook: Webhook, bad: Misbehaving)
 async def test_retry_after_is_heard(webhook: Webhook, bad: Misbehaving) -> None:
     found = await attempt(webhook, bad.url("/429"))
     assert (found.http_status, found.retry_after) == (429, 7)
+
+
+async def test_retry_after_as_a_date_is_heard(webhook: Webhook, bad: Misbehaving) -> None:
+    found = await attempt(webhook, bad.url("/429-date"))
+    assert found.http_status == 429
+    assert found.retry_after is not None
+    assert 80 < found.retry_after <= 90
+
+
+async def test_gzip_bomb_stays_small(webhook: Webhook, bad: Misbehaving) -> None:
+    bomb()
+    tracemalloc.start()
+    try:
+        found = await attempt(webhook, bad.url("/gzip-bomb"), 5)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.outcome is Outcome.SUCCESS
+    assert len((found.response_excerpt or "").encode()) <= 2048
+    assert peak < 8 * 1024 * 1024
+
+
+async def test_excerpt_of_a_multi_byte_body_is_cut_between_characters_wherever_it_falls(
+    webhook: Webhook, bad: Misbehaving
+) -> None:
+    for shift in range(8):
+        found = await attempt(webhook, bad.url(f"/500-cut?{shift}"))
+        text = found.response_excerpt or ""
+        assert text == ("x" * shift + "🦊ü" * 2000)[: len(text)]
+        assert 2044 <= len(text.encode()) <= 2048
 
 
 async def test_connection_is_reused(webhook: Webhook, bad: Misbehaving) -> None:
