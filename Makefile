@@ -33,8 +33,14 @@ node_modules/.installed: package.json package-lock.json .npmrc
 demo: install
 	@$(BIN)/agentauri demo $(if $(ONCE),--once)
 
+# Tests with a Ray cluster run in a process of their own: what Ray leaves in its process is nobody else's ground.
 test: install
+ifdef ARGS
 	$(BIN)/pytest $(ARGS)
+else
+	$(BIN)/pytest tests/unit tests/integration
+	$(BIN)/pytest tests/cluster
+endif
 
 check: .venv/.installed
 	$(BIN)/ruff format --check .
