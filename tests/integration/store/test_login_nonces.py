@@ -8,7 +8,8 @@ from agentauri.store.database import Pool
 from agentauri.store.login_nonces import LoginNonce, create_nonce, find_nonce, use_nonce
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-NONCE = LoginNonce("aa", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", 2**53 - 1, NOW, NOW + timedelta(minutes=5))
+# Runs out long after the tests: a run of all of them takes more than the five minutes of a real nonce.
+NONCE = LoginNonce("aa", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", 2**53 - 1, NOW, NOW + timedelta(days=1))
 
 
 async def test_a_nonce_is_found_as_it_was_kept_until_it_is_used(pool: Pool) -> None:
