@@ -23,6 +23,7 @@ from agentauri.serve.limiter import Limiter
 from agentauri.serve.outbox import Outbox, mailer_of
 from agentauri.serve.peer import Peers
 from agentauri.serve.providers import Providers
+from agentauri.serve.rendered import Rendered
 from agentauri.serve.streams import Streams
 from agentauri.serve.system.service import Monitor
 from agentauri.serve.trials import Trials
@@ -60,6 +61,7 @@ class Context:
     providers: Providers
     monitor: Monitor
     searches: asyncio.Semaphore
+    rendered: Rendered
     streams: Streams
     trials: Trials
 
@@ -93,6 +95,7 @@ async def open_context(settings: Settings, cost: Cost) -> AsyncIterator[Context]
         providers=Providers(settings),
         monitor=Monitor(pool, redis),
         searches=asyncio.Semaphore(SEARCHES),
+        rendered=Rendered(),
         streams=Streams(url),
         trials=Trials.open(settings),
     )

@@ -15,7 +15,6 @@ from agentauri.errors import NotFound
 from agentauri.models.breaker import Breaker, BreakerConfig
 from agentauri.models.trigger import TriggerFields
 from agentauri.store.database import Connection
-from agentauri.store.patterns import containing
 
 NOT_FOUND = "this trigger does not exist."
 
@@ -38,10 +37,6 @@ PARTS = """
             'last_failure_at', extract(epoch FROM b.last_failure_at), 'failure_threshold', b.failure_threshold,
             'recovery_timeout_seconds', b.recovery_timeout_seconds, 'half_open_max_calls', b.half_open_max_calls)
         FROM trigger_breakers AS b WHERE b.trigger_id = t.id AND b.organization_id = t.organization_id)"""
-
-FILTER = """t.organization_id = $1 AND ($2::bigint IS NULL OR t.chain_id = $2)
-    AND ($3::text IS NULL OR t.registry = $3) AND ($4::boolean IS NULL OR t.enabled = $4)
-    AND ($5::text IS NULL OR t.name ILIKE $5 OR t.description ILIKE $5)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +69,6 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list of triggers is narrowed by; None does not narrow."""
-
-    chain_id: int | None = None
-    registry: str | None = None
-    enabled: bool | None = None
-    search: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ActionRow:
     """An action to be stored; ``config`` sealed."""
 
@@ -105,10 +90,11 @@ async def get_trigger(connection: Connection, organization_id: UUID, id: UUID) -
     )
     if row is None:
         raise NotFound(NOT_FOUND)
-    return _trigger(row)
+    return trigger_of(row)
 
 
-def _trigger(row: Iterable[Any]) -> Trigger:
+def trigger_of(row: Iterable[Any]) -> Trigger:
+    """What COLUMNS and PARTS selected."""
     *columns, breaker = row
     return Trigger(*(*columns, Breaker() if breaker is None else _breaker(**breaker)))
 
@@ -129,24 +115,6 @@ async def get_for_change(connection: Connection, organization_id: UUID, id: UUID
     if locked is None:
         raise NotFound(NOT_FOUND)
     return await get_trigger(connection, organization_id, id)
-
-
-async def list_triggers(
-    connection: Connection, organization_id: UUID, wanted: Filter, *, limit: int, offset: int
-) -> tuple[list[Trigger], int]:
-    """A page, the newest first, and how many there are in all."""
-    arguments = (organization_id, wanted.chain_id, wanted.registry, wanted.enabled, containing(wanted.search))
-    rows = await connection.fetch(
-        f"""SELECT {COLUMNS}, {PARTS}, (SELECT count(*) FROM triggers AS t WHERE {FILTER})
-            FROM triggers AS t WHERE {FILTER} ORDER BY t.created_at DESC, t.id LIMIT $6 OFFSET $7""",
-        *arguments,
-        limit,
-        offset,
-    )
-    if not rows and offset:
-        total: int = await connection.fetchval(f"SELECT count(*) FROM triggers AS t WHERE {FILTER}", *arguments)
-        return [], total
-    return [_trigger(tuple(row)[:-1]) for row in rows], rows[0][-1] if rows else 0
 
 
 async def insert_trigger(

@@ -17,8 +17,9 @@ from agentauri.models.ids import UserId
 from agentauri.serve.answers import Json
 from agentauri.serve.auth.begin import public
 from agentauri.serve.context import Context
-from agentauri.store import api_keys, audit, identities, sessions, triggers, users, webhook_secrets
+from agentauri.store import api_keys, audit, identities, sessions, users, webhook_secrets
 from agentauri.store.database import Connection
+from agentauri.store.trigger_pages import Filter, list_triggers
 from agentauri.store.triggers import Trigger
 
 MAX_ENTRIES = 10_000
@@ -54,9 +55,7 @@ async def write(context: Context, user_id: UserId, head: dict[str, Any], organiz
     """The document in parts."""
 
     async def of_triggers(connection: Connection, offset: int) -> Sequence[Any]:
-        found, _ = await triggers.list_triggers(
-            connection, organization_id, triggers.Filter(), limit=PAGE, offset=offset
-        )
+        found = await list_triggers(connection, organization_id, Filter(), limit=PAGE, offset=offset)
         return [_trigger(one) for one in found]
 
     async def of_keys(connection: Connection, offset: int) -> Sequence[Any]:

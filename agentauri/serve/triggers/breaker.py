@@ -1,7 +1,7 @@
 """The circuit breaker of a trigger as its organization steers it; what it does is audited in its transaction."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,26 +10,16 @@ from agentauri.accounts.roles import Principal
 from agentauri.models.breaker import Breaker
 from agentauri.serve.caller import Client, actor_of
 from agentauri.serve.context import Context
+from agentauri.serve.triggers.answer import public_breaker
 from agentauri.store import audit, breakers, triggers
 from agentauri.store.database import Connection
-
-
-def public(breaker: Breaker, now: datetime) -> dict[str, Any]:
-    """A breaker as answers show it."""
-    return {
-        "state": breaker.state(now),
-        "failure_count": breaker.failure_count,
-        "opened_at": breaker.opened_at,
-        "last_failure_at": breaker.last_failure_at,
-        "config": asdict(breaker.config),
-    }
 
 
 async def get(context: Context, principal: Principal, id_: UUID) -> dict[str, Any]:
     """The breaker of a trigger. Raises NotFound."""
     async with context.pool.acquire() as connection:
         stored = await triggers.get_trigger(connection, principal.organization_id, id_)
-    return public(stored.breaker, datetime.now(UTC))
+    return public_breaker(stored.breaker, datetime.now(UTC))
 
 
 async def configure(
@@ -73,4 +63,4 @@ async def _change(
         target=f"trigger:{id_}",
         details=details,
     )
-    return public(changed, datetime.now(UTC))
+    return public_breaker(changed, datetime.now(UTC))

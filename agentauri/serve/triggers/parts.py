@@ -12,7 +12,8 @@ from uuid import UUID
 from agentauri.accounts.roles import Principal
 from agentauri.errors import Conflict, InvalidRequest, NotFound
 from agentauri.serve.context import Context
-from agentauri.serve.triggers.service import apply_change, public
+from agentauri.serve.triggers.answer import public
+from agentauri.serve.triggers.service import apply_change
 from agentauri.store import triggers
 from agentauri.store.database import Connection
 from agentauri.store.triggers import Trigger

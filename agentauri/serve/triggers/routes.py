@@ -14,6 +14,7 @@ from agentauri.serve.principal import Resource, require
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
 from agentauri.serve.triggers import service
+from agentauri.serve.triggers.pages import list_page
 from agentauri.serve.triggers.schemas import (
     ChainId,
     Enabled,
@@ -25,7 +26,7 @@ from agentauri.serve.triggers.schemas import (
     TriggerList,
 )
 from agentauri.store.database import Connection
-from agentauri.store.triggers import Filter
+from agentauri.store.trigger_pages import Filter
 
 router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"], route_class=Route)
 Reader = Annotated[Principal, require(Scope.TRIGGERS_READ)]
@@ -47,7 +48,10 @@ async def list_triggers(
 ) -> Response:
     """The organization's triggers, the newest first."""
     wanted = Filter(chain_id, registry, enabled, search)
-    found, total = await service.list_page(context, principal, wanted, limit=limit, offset=offset)
+    async with context.pool.acquire() as connection:
+        found, total = await list_page(
+            connection, context.rendered, principal.organization_id, wanted, limit=limit, offset=offset
+        )
     return counted(found, total=total, limit=limit, offset=offset)
 
 

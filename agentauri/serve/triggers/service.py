@@ -4,26 +4,20 @@ A crash before the commit leaves nothing; after it, the change holds from its ow
 comes last because it takes the log's lock (P2). Two changes of one trigger follow each other: the row is locked.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from agentauri.accounts.roles import Principal
-from agentauri.engine.narrow import cost_class
 from agentauri.engine.shard import partition_of
-from agentauri.models.action import masked
-from agentauri.models.condition_parsing import load_conditions
 from agentauri.models.trigger import TriggerDefinition, TriggerFields, validate_trigger
 from agentauri.serve.context import Context
 from agentauri.serve.plan_limits import check_limits
-from agentauri.serve.triggers import breaker
 from agentauri.serve.triggers.actions import Plan, plan_actions, ref_of
+from agentauri.serve.triggers.answer import FIELDS, public
 from agentauri.store import breakers, deliveries, trigger_versions, triggers
 from agentauri.store.database import Connection
 from agentauri.store.limits import Countable
 from agentauri.store.triggers import Trigger
-
-FIELDS = ("name", "description", "chain_id", "registry", "enabled", "match_all", "fire", "cooldown_seconds")
 
 
 async def create(
@@ -106,17 +100,6 @@ async def get(context: Context, principal: Principal, id_: UUID) -> dict[str, An
         return public(await triggers.get_trigger(connection, principal.organization_id, id_))
 
 
-async def list_page(
-    context: Context, principal: Principal, wanted: triggers.Filter, *, limit: int, offset: int
-) -> tuple[list[dict[str, Any]], int]:
-    """A page of triggers, and how many there are."""
-    async with context.pool.acquire() as connection:
-        found, total = await triggers.list_triggers(
-            connection, principal.organization_id, wanted, limit=limit, offset=offset
-        )
-    return [public(one) for one in found], total
-
-
 async def _put_actions(connection: Connection, organization_id: UUID, id_: UUID, plan: Plan) -> None:
     await triggers.delete_actions(connection, organization_id, id_, plan.gone)
     await triggers.put_actions(connection, organization_id, id_, plan.rows)
@@ -151,32 +134,3 @@ def _wire(fields: TriggerFields) -> list[dict[str, Any]]:
 def fields_of(stored: Trigger) -> TriggerFields:
     """The checked fields of a stored trigger."""
     return validate_trigger({name: getattr(stored, name) for name in (*FIELDS, "conditions")})
-
-
-def public(stored: Trigger) -> dict[str, Any]:
-    """A trigger as answers show it: secrets masked, what is ours left out."""
-    return {
-        "id": stored.id,
-        "organization_id": stored.organization_id,
-        "created_by": stored.created_by,
-        **{name: getattr(stored, name) for name in FIELDS},
-        "disabled_reason": stored.disabled_reason,
-        "is_stateful": stored.is_stateful,
-        "cost_class": cost_class(load_conditions(stored.conditions)),
-        "fired_count": stored.fired_count,
-        "last_fired_at": stored.last_fired_at,
-        "error_count": stored.error_count,
-        "last_error": stored.last_error,
-        "circuit_breaker": breaker.public(stored.breaker, datetime.now(UTC)),
-        "created_at": stored.created_at,
-        "updated_at": stored.updated_at,
-        "conditions": stored.conditions,
-        "actions": [_public_action(action) for action in stored.actions],
-    }
-
-
-SHOWN = ("id", "action_type", "priority", "enabled", "disabled_by", "disabled_reason", "disabled_at")
-
-
-def _public_action(action: dict[str, Any]) -> dict[str, Any]:
-    return {**{name: action[name] for name in SHOWN}, "config": masked(action["config"])}

@@ -1,0 +1,94 @@
+"""Pages of triggers, in two steps: which triggers as which rows, then the whole of those that are wanted.
+
+The first step is cheap, and whoever remembers what it made of a row needs no more (``serve/triggers/pages.py``). Rows
+may change between the two, so each step tells the mark of what it read. Every read names the organization.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from agentauri.store.database import Connection
+from agentauri.store.patterns import containing
+from agentauri.store.triggers import COLUMNS, PARTS, Trigger, trigger_of
+
+MARK = """t.id, t.xmin, t.updated_at,
+    (SELECT b.xmin FROM trigger_breakers AS b WHERE b.trigger_id = t.id AND b.organization_id = t.organization_id),
+    array(SELECT a.xmin FROM trigger_actions AS a
+        WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id ORDER BY a.id)"""
+"""The last writers of every row that an answer shows; conditions are only ever written along with their trigger."""
+MARK_WIDTH = 5
+
+FILTER = """t.organization_id = $1 AND ($2::bigint IS NULL OR t.chain_id = $2)
+    AND ($3::text IS NULL OR t.registry = $3) AND ($4::boolean IS NULL OR t.enabled = $4)
+    AND ($5::text IS NULL OR t.name ILIKE $5 OR t.description ILIKE $5)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What tells whether a trigger, its parts and its breaker are as they were: equal marks, equal rows.
+
+    Transactions' numbers alone could come again after a fail-over that lost some; the time of the last change does not.
+    """
+
+    id: UUID
+    row: int
+    updated_at: datetime
+    breaker: int | None
+    actions: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list of triggers is narrowed by; None does not narrow."""
+
+    chain_id: int | None = None
+    registry: str | None = None
+    enabled: bool | None = None
+    search: str | None = None
+
+
+async def list_marks(
+    connection: Connection, organization_id: UUID, wanted: Filter, *, limit: int, offset: int
+) -> list[Mark]:
+    """A page by its marks alone, the newest trigger first."""
+    rows = await connection.fetch(
+        f"""SELECT {MARK} FROM triggers AS t WHERE {FILTER} ORDER BY t.created_at DESC, t.id LIMIT $6 OFFSET $7""",
+        *_narrowed(organization_id, wanted),
+        limit,
+        offset,
+    )
+    return [Mark(*row) for row in rows]
+
+
+async def count_triggers(connection: Connection, organization_id: UUID, wanted: Filter) -> int:
+    """How many there are; a statement of its own, because within another one it is planned worse."""
+    total: int = await connection.fetchval(
+        f"SELECT count(*) FROM triggers AS t WHERE {FILTER}", *_narrowed(organization_id, wanted)
+    )
+    return total
+
+
+def _narrowed(organization_id: UUID, wanted: Filter) -> tuple[object, ...]:
+    return organization_id, wanted.chain_id, wanted.registry, wanted.enabled, containing(wanted.search)
+
+
+async def list_marked(connection: Connection, organization_id: UUID, ids: Sequence[UUID]) -> list[tuple[Mark, Trigger]]:
+    """Those of these triggers that there still are, each with its mark, in no order."""
+    rows = await connection.fetch(
+        f"""SELECT {MARK}, {COLUMNS}, {PARTS} FROM triggers AS t
+            WHERE t.organization_id = $1 AND t.id = ANY($2::uuid[])""",
+        organization_id,
+        list(ids),
+    )
+    return [(Mark(*row[:MARK_WIDTH]), trigger_of(row[MARK_WIDTH:])) for row in map(tuple, rows)]
+
+
+async def list_triggers(
+    connection: Connection, organization_id: UUID, wanted: Filter, *, limit: int, offset: int
+) -> list[Trigger]:
+    """A page of whole triggers, the newest first."""
+    marks = await list_marks(connection, organization_id, wanted, limit=limit, offset=offset)
+    found = {mark.id: one for mark, one in await list_marked(connection, organization_id, [one.id for one in marks])}
+    return [found[mark.id] for mark in marks if mark.id in found]
