@@ -117,36 +117,6 @@ async def get_for_change(connection: Connection, organization_id: UUID, id: UUID
     return await get_trigger(connection, organization_id, id)
 
 
-async def insert_trigger(
-    connection: Connection,
-    *,
-    id: UUID,
-    organization_id: UUID,
-    created_by: UUID | None,
-    partition: int,
-    fields: TriggerFields,
-) -> None:
-    """Insert the trigger's own row."""
-    await connection.execute(
-        """INSERT INTO triggers (id, organization_id, created_by, partition, name, description, chain_id, registry,
-               enabled, match_all, fire, cooldown_seconds, is_stateful)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
-        id,
-        organization_id,
-        created_by,
-        partition,
-        fields.name,
-        fields.description,
-        fields.chain_id,
-        fields.registry,
-        fields.enabled,
-        fields.match_all,
-        fields.fire,
-        fields.cooldown_seconds,
-        fields.is_stateful,
-    )
-
-
 async def update_trigger(connection: Connection, organization_id: UUID, id: UUID, fields: TriggerFields) -> None:
     """Overwrite the trigger's own fields; switching it on forgets why it was off."""
     await connection.execute(
@@ -183,13 +153,6 @@ async def replace_conditions(
     await connection.execute(
         "DELETE FROM trigger_conditions WHERE organization_id = $1 AND trigger_id = $2", organization_id, trigger_id
     )
-    await insert_conditions(connection, organization_id, trigger_id, conditions)
-
-
-async def insert_conditions(
-    connection: Connection, organization_id: UUID, trigger_id: UUID, conditions: Sequence[dict[str, Any]]
-) -> None:
-    """Add conditions to a trigger that has none."""
     if not conditions:
         return
     await connection.execute(
@@ -200,8 +163,13 @@ async def insert_conditions(
                value jsonb, config jsonb)""",
         organization_id,
         trigger_id,
-        [{**condition, "position": position} for position, condition in enumerate(conditions)],
+        numbered(conditions),
     )
+
+
+def numbered(conditions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Conditions with their places."""
+    return [{**condition, "position": position} for position, condition in enumerate(conditions)]
 
 
 async def put_actions(

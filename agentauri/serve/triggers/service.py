@@ -14,9 +14,10 @@ from agentauri.serve.context import Context
 from agentauri.serve.plan_limits import check_limits
 from agentauri.serve.triggers.actions import Plan, plan_actions, ref_of
 from agentauri.serve.triggers.answer import FIELDS, public
-from agentauri.store import breakers, deliveries, trigger_versions, triggers
+from agentauri.store import breakers, deliveries, new_triggers, trigger_versions, triggers
 from agentauri.store.database import Connection
 from agentauri.store.limits import Countable
+from agentauri.store.new_triggers import NewTrigger
 from agentauri.store.triggers import Trigger
 
 
@@ -27,17 +28,10 @@ async def create(
     fields = validate_trigger({**sent, "conditions": [_without_id(one) for one in sent.get("conditions", [])]})
     organization_id, id_ = principal.organization_id, uuid4()
     plan = plan_actions(context.vault, organization_id, sent.get("actions", []), [])
-    await triggers.insert_trigger(
+    stored = await new_triggers.insert(
         connection,
-        id=id_,
-        organization_id=organization_id,
-        created_by=principal.user_id,
-        partition=partition_of(id_),
-        fields=fields,
+        NewTrigger(id_, organization_id, principal.user_id, partition_of(id_), fields, _wire(fields), plan.rows),
     )
-    await triggers.insert_conditions(connection, organization_id, id_, _wire(fields))
-    await triggers.put_actions(connection, organization_id, id_, plan.rows)
-    stored = await triggers.get_trigger(connection, organization_id, id_)
     added = {Countable.TRIGGERS: 1, Countable.ACTIONS: len(plan.rows)}
     await check_limits(context, connection, organization_id, added)
     await write_version(connection, stored, fields)

@@ -49,6 +49,33 @@ async def versions(pool: Pool, trigger_id: str) -> list[Any]:
     return [row["definition"] for row in rows]
 
 
+async def test_what_creating_answers_is_what_is_read_afterwards(user: User) -> None:
+    hook = {
+        "action_type": "rest",
+        "config": {"url": "https://example.com/hook", "headers": {"Authorization": "s3cr3t"}},
+    }
+    made = await create(
+        user,
+        conditions=[
+            {"condition_type": "score_threshold", "field": "score", "operator": "<", "value": "1e16"},
+            {"condition_type": "score_threshold", "field": "score", "operator": ">", "value": "-0.50"},
+            {"condition_type": "tag_equals", "field": "tag1", "operator": "in", "value": ["é", "x"]},
+            {"condition_type": "group", "config": {"mode": "none", "conditions": CONDITIONS}},
+            {
+                "condition_type": "ema_threshold",
+                "field": "score",
+                "operator": "<",
+                "value": 70,
+                "config": {"window_size": 5},
+            },
+        ],
+        actions=[{**hook, "priority": 9}, {**hook, "priority": 2, "enabled": False}, hook, {**hook, "priority": 2}],
+    )
+    assert [one["priority"] for one in made["actions"]] == [0, 2, 2, 9]
+    assert sum(one["disabled_at"] is not None for one in made["actions"]) == 1
+    assert (await user.call("GET", f"/triggers/{made['id']}")).json()["data"] == made
+
+
 async def test_a_new_trigger_comes_back_typed_and_masked(user: User) -> None:
     made = await create(user)
     assert made["conditions"][0]["value"] == 42
