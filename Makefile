@@ -33,15 +33,17 @@ node_modules/.installed: package.json package-lock.json .npmrc
 demo: install
 	@$(BIN)/agentauri demo $(if $(ONCE),--once)
 
-# Tests with a Ray cluster, and the long walk of schemathesis, run in a process of their own: what thousands of other
-# tests leave in a process (caches, metrics, a lifted recursion limit) is no ground for them.
+# Two processes share the tests, each with stores of its own. Tests with a Ray cluster, one after the other in one of
+# them (tests/cluster/conftest.py), and the long walk of schemathesis beside them, come in fresh processes: what
+# thousands of other tests leave behind (caches, metrics, a lifted recursion limit) is no ground for them.
+JOBS := 2
 WALK := tests/integration/serve/test_schemathesis.py
 test: install
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	$(BIN)/pytest tests/unit tests/integration --ignore=$(WALK)
-	$(BIN)/pytest tests/cluster $(WALK)
+	$(BIN)/pytest -n $(JOBS) tests/unit tests/integration --ignore=$(WALK)
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup tests/cluster $(WALK)
 endif
 
 check: .venv/.installed

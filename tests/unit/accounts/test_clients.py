@@ -1,14 +1,14 @@
 """OAuth clients: secrets, how they are shown, and which scopes are granted."""
 
 import base64
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
 from agentauri.accounts.clients import granted_scopes, is_secret, make_secret, read_credentials
 from agentauri.errors import OAuthRefused
 
-ID = uuid4()
+ID = UUID("00000000-0000-4000-8000-000000000001")
 
 
 def basic(text: str) -> str:
