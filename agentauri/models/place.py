@@ -6,6 +6,7 @@ Whether the host's addresses may be connected to is the outbound guard's questio
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ FIRST_HIGH_PORT = 1024
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 NUMERIC = re.compile(r"\d+|0x[0-9a-f]*")
 MAX_HOST_LENGTH = 253
+PLACES_KEPT = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Place:
         return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
+@lru_cache(PLACES_KEPT)  # one action asks four times while it is written
 def parse_place(url: str) -> Place:
     """The place of an http(s) URL. Raises ValueError with a sentence for the user."""
     if len(url) > MAX_URL_LENGTH:

@@ -49,7 +49,7 @@ class NewTrigger:
 
 async def insert(connection: Connection, new: NewTrigger) -> Trigger:
     """Store the trigger; returns it as it is read from now on."""
-    fields = new.fields
+    fields, actions = new.fields, [asdict(action) for action in new.actions]
     row = await connection.fetchrow(
         INSERT_SQL,
         new.id,
@@ -66,14 +66,14 @@ async def insert(connection: Connection, new: NewTrigger) -> Trigger:
         fields.cooldown_seconds,
         fields.is_stateful,
         numbered(new.conditions),
-        [asdict(action) for action in new.actions],
+        actions,
     )
     assert row is not None
     *columns, disabled = row
-    return Trigger(*(*columns, list(new.conditions), _actions(new.actions, disabled or {}), Breaker()))
+    return Trigger(*(*columns, list(new.conditions), _actions(actions, disabled or {}), Breaker()))
 
 
-def _actions(rows: Sequence[ActionRow], disabled: Mapping[str, str]) -> list[dict[str, Any]]:
+def _actions(rows: Sequence[dict[str, Any]], disabled: Mapping[str, str]) -> list[dict[str, Any]]:
     """The actions as they are read, in the order of reading; they were all made at one time."""
-    ordered = sorted(rows, key=lambda row: (row.priority, str(row.id)))
-    return [{**asdict(row), "id": str(row.id), "disabled_at": disabled.get(str(row.id))} for row in ordered]
+    read = [{**row, "id": str(row["id"]), "disabled_at": disabled.get(str(row["id"]))} for row in rows]
+    return sorted(read, key=lambda row: (row["priority"], row["id"]))

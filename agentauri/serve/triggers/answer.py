@@ -1,18 +1,19 @@
 """A trigger as answers show it: secrets masked, what is ours left out."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from agentauri.engine.narrow import cost_class
 from agentauri.models.action import masked
-from agentauri.models.breaker import Breaker
+from agentauri.models.breaker import Breaker, BreakerConfig
 from agentauri.models.condition_parsing import load_conditions
 from agentauri.store.triggers import Trigger
 
 FIELDS = ("name", "description", "chain_id", "registry", "enabled", "match_all", "fire", "cooldown_seconds")
 """What its organization sets, besides conditions and actions."""
 
+BREAKER_SETTINGS = tuple(field.name for field in fields(BreakerConfig))
 SHOWN = ("id", "action_type", "priority", "enabled", "disabled_by", "disabled_reason", "disabled_at")
 """Of each action; its configuration comes masked."""
 
@@ -50,5 +51,5 @@ def public_breaker(breaker: Breaker, now: datetime) -> dict[str, Any]:
         "failure_count": breaker.failure_count,
         "opened_at": breaker.opened_at,
         "last_failure_at": breaker.last_failure_at,
-        "config": asdict(breaker.config),
+        "config": {name: getattr(breaker.config, name) for name in BREAKER_SETTINGS},
     }
