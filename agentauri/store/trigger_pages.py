@@ -20,10 +20,6 @@ MARK = """t.id, t.xmin, t.updated_at,
 """The last writers of every row that an answer shows; conditions are only ever written along with their trigger."""
 MARK_WIDTH = 5
 
-FILTER = """t.organization_id = $1 AND ($2::bigint IS NULL OR t.chain_id = $2)
-    AND ($3::text IS NULL OR t.registry = $3) AND ($4::boolean IS NULL OR t.enabled = $4)
-    AND ($5::text IS NULL OR t.name ILIKE $5 OR t.description ILIKE $5)"""
-
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -51,27 +47,33 @@ class Filter:
 
 async def list_marks(
     connection: Connection, organization_id: UUID, wanted: Filter, *, limit: int, offset: int
-) -> list[Mark]:
-    """A page by its marks alone, the newest trigger first."""
+) -> tuple[list[Mark], int]:
+    """A page by its marks alone, the newest trigger first, and how many there are in all."""
+    where, values = _narrowed(wanted)
+    count = f"SELECT count(*) FROM triggers AS t WHERE t.organization_id = $1{where}"
+    # With the limit in the text, and without what narrows nothing, one plan does for all: none is made per request.
     rows = await connection.fetch(
-        f"""SELECT {MARK} FROM triggers AS t WHERE {FILTER} ORDER BY t.created_at DESC, t.id LIMIT $6 OFFSET $7""",
-        *_narrowed(organization_id, wanted),
-        limit,
-        offset,
+        f"""SELECT {MARK}, ({count}) FROM triggers AS t WHERE t.organization_id = $1{where}
+            ORDER BY t.created_at DESC, t.id LIMIT {limit:d}{f" OFFSET {offset:d}" if offset else ""}""",
+        organization_id,
+        *values,
     )
-    return [Mark(*row) for row in rows]
+    if rows or not offset:
+        return [Mark(*row[:MARK_WIDTH]) for row in map(tuple, rows)], rows[0][MARK_WIDTH] if rows else 0
+    return [], await connection.fetchval(count, organization_id, *values)
 
 
-async def count_triggers(connection: Connection, organization_id: UUID, wanted: Filter) -> int:
-    """How many there are; a statement of its own, because within another one it is planned worse."""
-    total: int = await connection.fetchval(
-        f"SELECT count(*) FROM triggers AS t WHERE {FILTER}", *_narrowed(organization_id, wanted)
-    )
-    return total
-
-
-def _narrowed(organization_id: UUID, wanted: Filter) -> tuple[object, ...]:
-    return organization_id, wanted.chain_id, wanted.registry, wanted.enabled, containing(wanted.search)
+def _narrowed(wanted: Filter) -> tuple[str, list[object]]:
+    """What follows the organization in a WHERE, and its values from $2 on."""
+    text, values = "", list[object]()
+    for column, value in (("chain_id", wanted.chain_id), ("registry", wanted.registry), ("enabled", wanted.enabled)):
+        if value is not None:
+            values.append(value)
+            text += f" AND t.{column} = ${len(values) + 1}"
+    if wanted.search is not None:
+        values.append(containing(wanted.search))
+        text += f" AND (t.name ILIKE ${len(values) + 1} OR t.description ILIKE ${len(values) + 1})"
+    return text, values
 
 
 async def list_marked(connection: Connection, organization_id: UUID, ids: Sequence[UUID]) -> list[tuple[Mark, Trigger]]:
@@ -89,6 +91,6 @@ async def list_triggers(
     connection: Connection, organization_id: UUID, wanted: Filter, *, limit: int, offset: int
 ) -> list[Trigger]:
     """A page of whole triggers, the newest first."""
-    marks = await list_marks(connection, organization_id, wanted, limit=limit, offset=offset)
+    marks, _ = await list_marks(connection, organization_id, wanted, limit=limit, offset=offset)
     found = {mark.id: one for mark, one in await list_marked(connection, organization_id, [one.id for one in marks])}
     return [found[mark.id] for mark in marks if mark.id in found]

@@ -12,20 +12,17 @@ from agentauri.serve.answers import encode
 from agentauri.serve.rendered import Rendered
 from agentauri.serve.triggers.answer import public
 from agentauri.store.database import Connection
-from agentauri.store.trigger_pages import Filter, Mark, count_triggers, list_marked, list_marks
+from agentauri.store.trigger_pages import Filter, Mark, list_marked, list_marks
 
 
 async def list_page(
     connection: Connection, memory: Rendered, organization_id: UUID, wanted: Filter, *, limit: int, offset: int
 ) -> tuple[list[orjson.Fragment], int]:
     """A page of triggers as JSON, the newest first, and how many there are in all."""
-    marks = await list_marks(connection, organization_id, wanted, limit=limit, offset=offset)
+    marks, total = await list_marks(connection, organization_id, wanted, limit=limit, offset=offset)
     found = {mark.id: text for mark in marks if (text := memory.find(mark)) is not None}
     if len(found) < len(marks):
         found |= await _render(connection, memory, organization_id, [one for one in marks if one.id not in found])
-    total = offset + len(marks)
-    if len(marks) == limit or (offset and not marks):
-        total = await count_triggers(connection, organization_id, wanted)
     return [orjson.Fragment(found[mark.id]) for mark in marks if mark.id in found], total
 
 
