@@ -57,6 +57,20 @@ class Outcome:
         """Whether anything beside the progress is to be written."""
         return bool(self.tallies or self.failures)
 
+    def add(self, later: "Outcome") -> None:
+        """Take in what the stretch after this one came to."""
+        self.deliveries += later.deliveries
+        self.absences += later.absences
+        self.failures |= later.failures
+        self.events += later.events
+        self.fired += later.fired
+        for (trigger_id, day), one in later.tallies.items():
+            mine = self.tally(trigger_id, day)
+            mine.matched += one.matched
+            mine.cooled_down += one.cooled_down
+            mine.fired += one.fired
+            mine.last_fired = max(mine.last_fired, one.last_fired)
+
     def tally(self, trigger_id: UUID, day: date) -> Tally:
         """The counts of a trigger on a day, made at first use."""
         found = self.tallies.get((trigger_id, day))
@@ -124,7 +138,8 @@ def work_off(
 
 def _apply(evaluator: PartitionEvaluator, skip: _Skip, version: Version) -> None:
     if skip.has(version.partition, version.from_seq):
-        evaluator.apply_version(TriggerId(version.trigger_id), version.partition, version.definition)
+        id_, remembered = TriggerId(version.trigger_id), version.remembered
+        evaluator.apply_version(id_, version.partition, version.definition, remembered)
 
 
 class About(NamedTuple):

@@ -48,7 +48,7 @@ async def write_clocks(
     """What clocks (times by chain) led to, and that the partitions have met them."""
     async with connection.transaction():
         lanes = await write(outcome, mine, last_seq, connection)
-        await partition_clocks.keep(connection, [one.partition for one in mine], clocks)
+        await partition_clocks.keep(connection, [one.partition for one in mine], clocks, last_seq)
     return lanes
 
 

@@ -5,16 +5,17 @@ where asked, firings, and writes nothing. Events that a retraction at or below t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from agentauri.actors.batch import Outcome, work_off
+from agentauri.actors.pasts import Past
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.shard import PARTITIONS
 from agentauri.models.ids import TriggerId
 from agentauri.models.page import Retraction, parse_rows
 from agentauri.store import log as event_log
-from agentauri.store import partition_clocks, snapshots
+from agentauri.store import partition_clocks, snapshots, start_work
 from agentauri.store.checkpoints import Checkpoints
 from agentauri.store.database import Connection
 from agentauri.store.log import PageTooLarge, Rows
@@ -54,8 +55,7 @@ async def rebuild(connection: Connection, checkpoints: Checkpoints | None, owned
     for group in groups:
         part = {one.partition: bases[one.partition] for one in group}
         replayed += await replay(connection, evaluator, part, group[0].last_seq)
-    for clock in await partition_clocks.list_kept(connection, list(bases)):
-        evaluator.tick(clock.chain_id, clock.time, (clock.partition,))
+    await _meet_clocks(connection, evaluator, list(bases))
     evaluator.take_changes()
     evaluator.take_failures()
     return Rebuilt(evaluator, from_redis, replayed)
@@ -107,15 +107,54 @@ async def replay(
     """
     after, count, limit = min(bases.values(), default=upto), 0, REPLAY_PAGE
     owned = [Owned(partition, 0, bases.get(partition, LATER)) for partition in range(PARTITIONS)]
+    made_anew = await _pasts_anew(connection, bases, upto, firing_from, heard)
     while after < upto:
         rows, limit = await _read(connection, after, upto, limit)
         last = rows.last_seq if rows.count == limit else upto
-        versions = await event_log.versions(connection, after, last)
+        versions = [
+            replace(one, state=made_anew[one.from_seq], changes=None) if one.from_seq in made_anew else one
+            for one in await event_log.versions(connection, after, last)
+        ]
         heard(work_off(evaluator, owned, parse_rows(rows.text), versions, firing_from=firing_from))
         evaluator.take_changes()
         evaluator.take_failures()
         after, count = last, count + rows.count
     return count
+
+
+async def _pasts_anew(
+    connection: Connection,
+    bases: Mapping[int, int],
+    upto: int,
+    firing_from: int | None,
+    heard: Callable[[Outcome], None],
+) -> dict[int, bytes]:
+    """What triggers remember that join the log on the way with a past of which something was retracted since.
+
+    By their place in the log. What they joined with has the retracted events in it (protocol P18).
+    """
+    retractions = await event_log.retractions(connection, min(bases.values(), default=upto), upto)
+    found: dict[int, bytes] = {}
+    for joined in await start_work.list_joined(connection, bases, upto):
+        if not any(one.first_seq < joined.joined_seq < one.seq for one in retractions):
+            continue
+        past = Past(joined)
+        async for outcome in past.outcomes(connection, joined.joined_seq - 1, upto):
+            if firing_from is not None:
+                outcome.deliveries = [one for one in outcome.deliveries if one.event_seq >= firing_from]
+                heard(outcome)
+        found[joined.joined_seq] = past.packed()
+    return found
+
+
+async def _meet_clocks(connection: Connection, evaluator: PartitionEvaluator, partitions: Sequence[int]) -> None:
+    """Meet, mutely, the clocks that were met before; triggers that joined the log after that have yet to meet them."""
+    for clock in await partition_clocks.list_kept(connection, partitions):
+        late = await start_work.list_watches_after(connection, clock.partition, clock.met_seq)
+        states = {trigger_id: evaluator.dump_trigger(trigger_id) for trigger_id in late}
+        evaluator.tick(clock.chain_id, clock.time, (clock.partition,))
+        for trigger_id, state in states.items():
+            evaluator.recall(trigger_id, state)
 
 
 async def _read(connection: Connection, after: int, upto: int, limit: int) -> tuple[Rows, int]:

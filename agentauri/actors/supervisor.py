@@ -14,7 +14,7 @@ from typing import Any
 from ray.exceptions import RayError
 
 from agentauri import logs, metrics
-from agentauri.actors import handles, maintenance, tasks
+from agentauri.actors import handles, maintenance, start_workers, tasks
 from agentauri.actors.agent_book import identity_registries
 from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
@@ -35,7 +35,7 @@ SILENT_BEATS = 30
 DRAIN_SECONDS = 20.0
 LET_GO_SECONDS = 65.0
 """A deliverer that is not needed may finish what it sends: no attempt takes longer than a minute."""
-POOL_SIZE = 2
+POOL_SIZE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Supervisor:
                 name="maintenance",
                 eternal=True,
             ),
+            tasks.spawn(start_workers.run(self._pool, url), name="starts", eternal=True),
         ]
 
     async def drain(self) -> None:

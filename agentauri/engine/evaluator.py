@@ -65,11 +65,16 @@ class PartitionEvaluator:
     # -- versions -------------------------------------------------------------------------------------------------
 
     def apply_version(
-        self, trigger_id: UUID, partition: int, definition: Mapping[str, Any] | None
+        self,
+        trigger_id: UUID,
+        partition: int,
+        definition: Mapping[str, Any] | None,
+        state: Mapping[str, Any] | None = None,
     ) -> EvaluationFailure | None:
         """From here on the trigger is ``definition`` (None: off or gone, its state dropped).
 
-        A definition that cannot be used takes the trigger out, and is its failure.
+        ``state``, as by ``dump_trigger``: what it remembers from here on. A definition that cannot be used takes the
+        trigger out, and is its failure.
         """
         old = self._take_out(trigger_id)
         slots = {slot.prefix: slot for slot in old.memory.slots} if old and old.memory else {}
@@ -77,7 +82,10 @@ class PartitionEvaluator:
         if definition is not None:
             try:
                 self._put_in(trigger_id, partition, definition, slots)
+                if state is not None:
+                    self.recall(trigger_id, state)
             except Exception as error:  # noqa: BLE001  # P4: whatever is wrong with one trigger is its own outcome
+                self._take_out(trigger_id)
                 failure = self._fail(trigger_id, error, count=1)
         new = self._plans.get(trigger_id)
         kept = [] if new is None or new.memory is None else new.memory.slots
@@ -233,21 +241,48 @@ class PartitionEvaluator:
 
         Raises ValueError where a value is not what ``dump_partition`` gives.
         """
-        slots = {slot.prefix: slot for slot in self._slots(partition)}
-        for slot in slots.values():
-            slot.groups.clear()
+        slots = self._slots(partition)
         self._changes_of(partition).clear()
-        for key, stored in state.items():
-            trigger, _, rest = key.partition(":")
-            name, _, group = rest.partition(":")
-            home = slots.get(f"{trigger}:{name}:")
-            if home is not None:
-                home.load(group, stored)
+        _fill(slots, state)
         self._dues.drop(partition)
         for plan in self._remembering.get(partition, {}).values():
             if isinstance(plan.memory, Watch):
                 plan.memory.remind_all()
 
+    def dump_trigger(self, trigger_id: UUID) -> dict[str, Any]:
+        """All that one trigger remembers as JSON, by key; nothing of one that is not there."""
+        plan = self._plans.get(trigger_id)
+        slots = [] if plan is None or plan.memory is None else plan.memory.slots
+        return {slot.prefix + group: slot.dump(group) for slot in slots for group in slot.groups}
+
+    def recall(self, trigger_id: UUID, state: Mapping[str, Any]) -> None:
+        """Make ``state``, as by ``dump_trigger``, all that one trigger remembers, if it is there.
+
+        Raises ValueError where a value is not what ``dump_trigger`` gives.
+        """
+        plan = self._plans.get(trigger_id)
+        if plan is None or plan.memory is None:
+            return
+        changes = self._changes_of(plan.partition)
+        changes.update((slot, group) for slot in plan.memory.slots for group in slot.groups)
+        _fill(plan.memory.slots, state)
+        changes.update((slot, group) for slot in plan.memory.slots for group in slot.groups)
+        if isinstance(plan.memory, Watch):
+            plan.memory.remind_all()
+
     def _slots(self, partition: int) -> list[Slot]:
         plans = self._remembering.get(partition, {}).values()
         return [slot for plan in plans if plan.memory is not None for slot in plan.memory.slots]
+
+
+def _fill(slots: Sequence[Slot], state: Mapping[str, Any]) -> None:
+    """Make ``state`` all that is in ``slots``; keys of no slot among them are left out."""
+    homes = {slot.prefix: slot for slot in slots}
+    for slot in slots:
+        slot.groups.clear()
+    for key, stored in state.items():
+        trigger, _, rest = key.partition(":")
+        name, _, group = rest.partition(":")
+        home = homes.get(f"{trigger}:{name}:")
+        if home is not None:
+            home.load(group, stored)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from agentauri.models.event import Event
+from agentauri.models.packed import unpack
 
 COLUMNS = (
     "seq", "id", "chain_id", "registry", "event_type", "agent_id", "contract", "block_number", "block_hash",
@@ -20,12 +21,25 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A trigger's definition from ``from_seq`` on; None: it was off or gone (protocol P7)."""
+    """A trigger's definition from ``from_seq`` on; None: it was off or gone (protocol P7).
+
+    ``state`` and ``changes`` (packed) are of one that began in the past and joins the log here.
+    """
 
     trigger_id: UUID
     from_seq: int
     partition: int
     definition: dict[str, Any] | None
+    state: bytes | None = None
+    changes: bytes | None = None
+
+    @property
+    def remembered(self) -> dict[str, Any] | None:
+        """What the trigger remembers here of the events before; None: what it remembered so far."""
+        if self.state is None:
+            return None
+        changed = {} if self.changes is None else unpack(self.changes)
+        return {key: state for key, state in (unpack(self.state) | changed).items() if state is not None}
 
 
 @dataclass(frozen=True, slots=True)

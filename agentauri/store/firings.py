@@ -151,10 +151,18 @@ STALE_SQL = """
         false) AS notify
     FROM deliveries AS d JOIN triggers AS t ON t.id = d.trigger_id
     LEFT JOIN trigger_actions AS a ON a.id = d.action_id
-    WHERE t.partition = ANY($1::smallint[]) AND d.event_seq >= $2 AND d.event_seq < $3
+    LEFT JOIN trigger_starts AS s ON s.trigger_id = d.trigger_id AND d.event_seq <= s.position
+    WHERE {whose} AND d.event_seq >= $2 AND d.event_seq < $3
         AND d.type = 'trigger.fired' AND NOT d.id = ANY($4::uuid[])
         AND d.status <> 'cancelled'
     ORDER BY d.id FOR UPDATE OF d"""
+
+OF_PARTITIONS = """t.partition = ANY($1::smallint[]) AND (s.trigger_id IS NULL OR s.joined_seq < $3
+    OR (s.status = 'ended' AND EXISTS (SELECT FROM events AS e WHERE e.id = d.event_id AND e.retracted_seq <= $3)))"""
+"""A past that joined the log after the retraction was worked off with it in mind; one that never will is not judged
+anew, but loses the events that are no more."""
+
+OF_TRIGGER = "d.trigger_id = $1"
 
 CANCEL_SQL = """
     UPDATE deliveries SET status = 'cancelled', status_code = 'event_retracted',
@@ -276,15 +284,29 @@ async def retract(
 ) -> set[str]:
     """Make the queue of [first_seq, seq) what it would be without the retracted events (protocol P18, P24).
 
-    Rows in ``holding`` stay or are added; of the others, undelivered ones are cancelled, those under way are
-    flagged, and delivered ones stay and get a notice where the action asks for it. Returns the lanes to ring.
+    ``seq`` is that of the retraction. Rows in ``holding`` stay or are added; of the others, undelivered ones are
+    cancelled, those under way are flagged, and delivered ones stay and get a notice where the action asks for it.
+    Returns the lanes to ring.
     """
+    return await _retract(connection, STALE_SQL.format(whose=OF_PARTITIONS), list(partitions), first_seq, seq, holding)
+
+
+async def retract_of(
+    connection: Connection, trigger_id: UUID, first_seq: int, end: int, holding: Sequence[NewDelivery]
+) -> set[str]:
+    """``retract`` for one trigger whose past is worked off, as far as it has come: the queue of [first_seq, end)."""
+    return await _retract(connection, STALE_SQL.format(whose=OF_TRIGGER), trigger_id, first_seq, end, holding)
+
+
+async def _retract(
+    connection: Connection, stale_sql: str, whose: object, first_seq: int, seq: int, holding: Sequence[NewDelivery]
+) -> set[str]:
     # What a trigger without memory says of an event that stands cannot have changed: such rows are kept, never made.
     lanes = await insert(connection, [row for row in holding if row.keeps_state])
     keep = [row.id for row in holding]
     await connection.execute(UNFLAG_SQL, keep)
     lanes |= await revive(connection, keep)
-    stale = await connection.fetch(STALE_SQL, list(partitions), first_seq, seq, keep)
+    stale = await connection.fetch(stale_sql, whose, first_seq, seq, keep)
     told = [row for row in stale if row["status"] == "delivered" or row["ambiguous"]]
     open_ = [row["id"] for row in stale if row["status"] in ("pending", "retrying", "held", "suppressed", "dead")]
     await connection.execute(CANCEL_SQL, open_)

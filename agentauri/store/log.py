@@ -24,8 +24,9 @@ HEADS_SQL = """
         coalesce((SELECT max(from_seq) FROM trigger_versions), 0)"""
 
 VERSIONS_SQL = """
-    SELECT trigger_id, from_seq, partition, definition FROM trigger_versions
-    WHERE from_seq > $1 AND from_seq <= $2 ORDER BY from_seq"""
+    SELECT v.trigger_id, v.from_seq, v.partition, v.definition, s.state, s.changes FROM trigger_versions AS v
+    LEFT JOIN trigger_starts AS s ON s.trigger_id = v.trigger_id AND s.joined_seq = v.from_seq
+    WHERE v.from_seq > $1 AND v.from_seq <= $2 ORDER BY v.from_seq"""
 
 RETRACTIONS_SQL = """
     SELECT seq, chain_id, fork_block, first_retracted_seq FROM retractions

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from agentauri.store.database import Connection
 
 KEEP_SQL = """
-    INSERT INTO partition_clocks (partition, chain_id, time)
-    SELECT p, c.chain_id, c.time FROM unnest($1::smallint[]) AS p
+    INSERT INTO partition_clocks (partition, chain_id, time, met_seq)
+    SELECT p, c.chain_id, c.time, $4 FROM unnest($1::smallint[]) AS p
     CROSS JOIN unnest($2::bigint[], $3::bigint[]) AS c (chain_id, time)
-    ON CONFLICT (partition, chain_id) DO UPDATE SET time = excluded.time"""
+    ON CONFLICT (partition, chain_id) DO UPDATE SET time = excluded.time, met_seq = excluded.met_seq"""
 
 KEPT_SQL = """
     SELECT count(*) FROM partition_clocks AS k
@@ -23,16 +23,20 @@ KEPT_SQL = """
 
 @dataclass(frozen=True, slots=True)
 class KeptClock:
-    """Absences of the chain up to ``time`` (seconds since 1970) were told in the partition."""
+    """Absences of the chain up to ``time`` (seconds since 1970) were told in the partition, when it was at ``met_seq``.
+
+    A trigger that joined the log with its past after that place has not met the clock.
+    """
 
     partition: int
     chain_id: int
     time: int
+    met_seq: int
 
 
-async def keep(connection: Connection, partitions: Sequence[int], times: Mapping[int, int]) -> None:
-    """The partitions have met these clocks: time by chain."""
-    await connection.execute(KEEP_SQL, list(partitions), list(times), list(times.values()))
+async def keep(connection: Connection, partitions: Sequence[int], times: Mapping[int, int], seq: int) -> None:
+    """The partitions, which are at ``seq``, have met these clocks: time by chain."""
+    await connection.execute(KEEP_SQL, list(partitions), list(times), list(times.values()), seq)
 
 
 async def are_kept(connection: Connection, partitions: Sequence[int], times: Mapping[int, int]) -> bool:
@@ -43,7 +47,8 @@ async def are_kept(connection: Connection, partitions: Sequence[int], times: Map
 
 async def list_kept(connection: Connection, partitions: Sequence[int]) -> list[KeptClock]:
     """The clocks that these partitions have met."""
-    sql = "SELECT partition, chain_id, time FROM partition_clocks WHERE partition = ANY($1::smallint[]) ORDER BY 1, 2"
+    sql = """SELECT partition, chain_id, time, met_seq FROM partition_clocks WHERE partition = ANY($1::smallint[])
+             ORDER BY 1, 2"""
     return [KeptClock(*row) for row in await connection.fetch(sql, list(partitions))]
 
 

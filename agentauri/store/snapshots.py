@@ -6,19 +6,14 @@ that holds contributions of events retracted later is never loaded past that ret
 
 # all organizations: state is kept by partition, not by organization
 
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from agentauri.errors import StoreError
+from agentauri.models.packed import pack, unpack
 from agentauri.models.page import Retraction, Version
 from agentauri.store.database import Connection
 from agentauri.store.partitions import Owned
-
-COMPRESSION = 1
-"""zlib level: the fastest; state text shrinks four times even so."""
 
 ADD_SQL = """
     INSERT INTO trigger_state (partition, last_seq, owner_token, state, keys)
@@ -62,8 +57,7 @@ def usable(seq: int, upto: int, retractions: Sequence[Retraction]) -> bool:
 
 async def add(connection: Connection, owned: Owned, state: Mapping[str, Any]) -> bool:
     """Keep the whole state of a partition as of its progress; False if it is not ours or not there any more."""
-    packed = zlib.compress(orjson.dumps(state), COMPRESSION)
-    answer = await connection.execute(ADD_SQL, owned.partition, owned.token, owned.last_seq, packed, len(state))
+    answer = await connection.execute(ADD_SQL, owned.partition, owned.token, owned.last_seq, pack(state), len(state))
     return answer.endswith("1")
 
 
@@ -110,8 +104,7 @@ async def load(connection: Connection, partition: int, seq: int) -> State:
         if row["has_past"]:
             raise StoreError(f"partition {partition} has no snapshot at {seq} any more; begin again with another base")
         return {}
-    state: State = orjson.loads(zlib.decompress(row["state"]))
-    return state
+    return unpack(row["state"])
 
 
 async def versions_at(connection: Connection, bases: Mapping[int, int]) -> list[Version]:

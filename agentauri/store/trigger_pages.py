@@ -15,15 +15,16 @@ from agentauri.store.triggers import COLUMNS, PARTS, Trigger, trigger_of
 
 MARK = """t.id, t.xmin, t.updated_at,
     (SELECT b.xmin FROM trigger_breakers AS b WHERE b.trigger_id = t.id AND b.organization_id = t.organization_id),
+    (SELECT s.xmin FROM trigger_starts AS s WHERE s.trigger_id = t.id AND s.organization_id = t.organization_id),
     array(SELECT a.xmin FROM trigger_actions AS a
         WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id ORDER BY a.id)"""
 """The last writers of every row that an answer shows; conditions are only ever written along with their trigger."""
-MARK_WIDTH = 5
+MARK_WIDTH = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What tells whether a trigger, its parts and its breaker are as they were: equal marks, equal rows.
+    """What tells whether a trigger, its parts, its breaker and its start are as they were: equal marks, equal rows.
 
     Transactions' numbers alone could come again after a fail-over that lost some; the time of the last change does not.
     """
@@ -32,6 +33,7 @@ class Mark:
     row: int
     updated_at: datetime
     breaker: int | None
+    start: int | None
     actions: list[int]
 
 

@@ -36,7 +36,10 @@ PARTS = """
     (SELECT json_build_object('failure_count', b.failure_count, 'opened_at', extract(epoch FROM b.opened_at),
             'last_failure_at', extract(epoch FROM b.last_failure_at), 'failure_threshold', b.failure_threshold,
             'recovery_timeout_seconds', b.recovery_timeout_seconds, 'half_open_max_calls', b.half_open_max_calls)
-        FROM trigger_breakers AS b WHERE b.trigger_id = t.id AND b.organization_id = t.organization_id)"""
+        FROM trigger_breakers AS b WHERE b.trigger_id = t.id AND b.organization_id = t.organization_id),
+    (SELECT json_build_object('from_seq', s.after_seq + 1, 'from_block', s.first_block, 'position', s.position,
+            'until', s.until_seq, 'status', s.status, 'joined_seq', s.joined_seq)
+        FROM trigger_starts AS s WHERE s.trigger_id = t.id AND s.organization_id = t.organization_id)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Trigger:
     conditions: list[dict[str, Any]]
     actions: list[dict[str, Any]]
     breaker: Breaker
+    start: dict[str, Any] | None = None
+    """Of one that began in the past: where, and how far that is worked off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,8 @@ async def get_trigger(connection: Connection, organization_id: UUID, id: UUID) -
 
 def trigger_of(row: Iterable[Any]) -> Trigger:
     """What COLUMNS and PARTS selected."""
-    *columns, breaker = row
-    return Trigger(*(*columns, Breaker() if breaker is None else _breaker(**breaker)))
+    *columns, breaker, start = row
+    return Trigger(*(*columns, Breaker() if breaker is None else _breaker(**breaker), start))
 
 
 def _breaker(failure_count: int, opened_at: float | None, last_failure_at: float | None, **config: int) -> Breaker:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from agentauri.engine.shard import partition_of
 from agentauri.models.ids import TriggerId
 from agentauri.models.trigger import ActionRef, TriggerDefinition, validate_trigger
+from agentauri.store import log, trigger_starts
 from agentauri.store.database import Connection
 
 LOW_SCORE = {"condition_type": "score_threshold", "field": "score", "operator": "<", "value": 60}
@@ -35,9 +36,11 @@ async def make_trigger(
     url: str = "http://127.0.0.1:9/hook",
     actions: int = 1,
     action_config: dict[str, Any] | None = None,
+    after: int | None = None,
+    first_block: int | None = None,
     **fields: Any,
 ) -> TriggerDefinition:
-    """A trigger with ``actions`` webhook actions, in force from now on."""
+    """A trigger with ``actions`` webhook actions, in force from now on, or to begin ``after`` that seq."""
     identity = trigger_id or uuid4()
     checked = validate_trigger({"name": "test", "conditions": list(conditions)} | fields)
     refs = [ActionRef.from_json({
@@ -58,7 +61,13 @@ async def make_trigger(
                    destination, lane) VALUES ($1, $2, $3, 'rest', $4, $5, $6, '127.0.0.1')""",
                 ref.id, identity, organization, ref.priority, config, f"{organization}|{url}",
             )  # fmt: skip
-        await put_version(connection, definition)
+        if after is None:
+            await put_version(connection, definition)
+            return definition
+        await trigger_starts.begin(
+            connection, trigger_id=identity, organization_id=organization, partition=partition,
+            definition=definition.to_json(), after_seq=after, first_block=first_block, head=await log.head(connection),
+        )  # fmt: skip
     return definition
 
 

@@ -51,7 +51,7 @@ async def get_action(context: In, principal: Reader, trigger_id: Id, action_id: 
     return one(await parts.get_part(context, principal, trigger_id, ACTIONS, action_id))
 
 
-@router.patch("/{action_id}", operation_id="change_trigger_action", response_model=ActionAnswer)
+@router.patch("/{action_id}", operation_id="change_trigger_action", response_model=ActionAnswer, responses=errors(409))
 async def change_action(
     context: In, principal: Writer, trigger_id: Id, action_id: ActionId, body: ActionChange
 ) -> Response:

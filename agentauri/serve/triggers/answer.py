@@ -33,6 +33,7 @@ def public(stored: Trigger) -> dict[str, Any]:
         "error_count": stored.error_count,
         "last_error": stored.last_error,
         "circuit_breaker": public_breaker(stored.breaker, datetime.now(UTC)),
+        "start": stored.start,
         "created_at": stored.created_at,
         "updated_at": stored.updated_at,
         "conditions": stored.conditions,

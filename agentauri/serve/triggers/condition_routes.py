@@ -56,7 +56,12 @@ async def get_condition(context: In, principal: Reader, trigger_id: Id, conditio
     return one(await parts.get_part(context, principal, trigger_id, CONDITIONS, condition_id))
 
 
-@router.patch("/{condition_id}", operation_id="change_trigger_condition", response_model=ConditionAnswer)
+@router.patch(
+    "/{condition_id}",
+    operation_id="change_trigger_condition",
+    response_model=ConditionAnswer,
+    responses=errors(409),
+)
 async def change_condition(
     context: In, principal: Writer, trigger_id: Id, condition_id: ConditionId, body: ConditionChange
 ) -> Response:

@@ -10,6 +10,7 @@ from agentauri.serve import API
 from agentauri.serve.answers import counted, nothing, one
 from agentauri.serve.context import In
 from agentauri.serve.once import Once
+from agentauri.serve.openapi import errors
 from agentauri.serve.principal import Resource, require
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
@@ -57,7 +58,12 @@ async def list_triggers(
 
 @router.post("", operation_id="create_trigger", status_code=201, response_model=TriggerAnswer)
 async def create_trigger(context: In, principal: Writer, once: Once, body: TriggerBody) -> Response:
-    """Create a trigger with its conditions and actions; it meets the events that come after it."""
+    """Create a trigger with its conditions and actions; it meets the events that come after it.
+
+    With `start` it meets events of the past first, in their order, as if it had been there: beside the live path, and
+    with deliveries as always. `start` of the answer, and of later ones, tells how far that is; until it joined the
+    log, the trigger can be switched off and deleted, which ends the work, but not changed (409).
+    """
 
     async def work(connection: Connection) -> Response:
         return one(await service.create(context, connection, principal, body.sent()), 201)
@@ -71,7 +77,7 @@ async def get_trigger(context: In, principal: ReaderOf, trigger_id: Id) -> Respo
     return one(await service.get(context, principal, trigger_id))
 
 
-@router.patch("/{trigger_id}", operation_id="change_trigger", response_model=TriggerAnswer)
+@router.patch("/{trigger_id}", operation_id="change_trigger", response_model=TriggerAnswer, responses=errors(409))
 async def change_trigger(context: In, principal: WriterOf, trigger_id: Id, body: TriggerChange) -> Response:
     """Change the fields that are sent; lists of conditions and actions are replaced whole.
 

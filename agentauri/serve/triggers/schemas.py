@@ -1,6 +1,7 @@
 """What triggers look like on the wire. The rules behind the fields are checked in ``models/``; here they are shown."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from agentauri.engine.narrow import CostClass
 from agentauri.models.action import CHECKS, MAX_ACTIONS, MAX_PRIORITY
 from agentauri.models.condition import MAX_CONDITIONS, ConditionType
 from agentauri.models.event import Registry
+from agentauri.models.start import MAX_PLACE
 from agentauri.models.trigger import MAX_CHAIN_ID, MAX_COOLDOWN_SECONDS, MAX_DESCRIPTION, MAX_NAME, Fire
 from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Pagination, Schema, Text
 from agentauri.serve.triggers.breaker_schemas import CircuitBreaker
@@ -22,6 +24,18 @@ READ_ONLY = (
     "last_fired_at", "error_count", "last_error", "circuit_breaker", "created_at", "updated_at",
 )  # fmt: skip
 """What answers carry and bodies may therefore carry too; it is ignored there."""
+PLACE = {"type": "integer", "minimum": 1, "maximum": MAX_PLACE}
+BLOCK = {"type": "integer", "minimum": 0, "maximum": MAX_PLACE}
+START: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "const": "now"},
+        PLACE,
+        {"type": "object", "properties": {"seq": PLACE}, "required": ["seq"], "additionalProperties": False},
+        {"type": "object", "properties": {"block": BLOCK}, "required": ["block"], "additionalProperties": False},
+        {"type": "null"},
+    ],
+    "examples": ["now", {"seq": 1}, {"block": 20_000_000}],
+}
 
 ActionTypeName = Annotated[str, Field(json_schema_extra={"enum": [kind.value for kind in CHECKS]})]
 Config = Annotated[dict[str, Any], WithJsonSchema(ANY_CONFIG)]
@@ -83,7 +97,8 @@ class TriggerChange(Body):
     @model_validator(mode="before")
     @classmethod
     def _drop_read_only(cls, raw: object) -> object:
-        return {key: raw[key] for key in raw if key not in READ_ONLY} if isinstance(raw, dict) else raw
+        ignored = READ_ONLY if "start" in cls.model_fields else (*READ_ONLY, "start")
+        return {key: raw[key] for key in raw if key not in ignored} if isinstance(raw, dict) else raw
 
     def sent(self) -> dict[str, Any]:
         """The fields that were sent, as JSON values."""
@@ -96,6 +111,31 @@ class TriggerBody(TriggerChange):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TRIGGER]})
 
     name: str = Field(min_length=1, max_length=MAX_NAME)
+    start: Annotated[Any, WithJsonSchema(START)] = Field(
+        None,
+        description="Where in the log it begins: with the events that come after its creation (`now`, or null), with "
+        "the event of a `seq` (a number alone is one) or the first after it, or with the first event of its chain in "
+        "a `block` or after it.",
+    )
+
+
+class StartStatus(StrEnum):
+    """``ended``: the trigger was switched off before its past was worked off."""
+
+    WORKING = "working"
+    JOINED = "joined"
+    ENDED = "ended"
+
+
+class Start(Schema):
+    """How far the past of a trigger is worked off that began in it. When it `joined` the log, it is as any other."""
+
+    from_seq: int = Field(description="It begins with this event of the log, or the first after it.")
+    from_block: int | None = Field(description="And with no block before this one.")
+    position: int = Field(description="Events up to this seq are worked off.")
+    until: int = Field(description="The end of the log, as it was last looked at.")
+    status: StartStatus
+    joined_seq: int | None = Field(description="From this place in the log on it meets events as they come.")
 
 
 class Condition(Schema):
@@ -144,6 +184,7 @@ class Trigger(Schema):
     error_count: int = Field(description="Events in a row on which evaluating it failed.")
     last_error: str | None
     circuit_breaker: CircuitBreaker
+    start: Start | None = Field(description="Null: it began when it was made.")
     created_at: datetime = Field(examples=[EXAMPLE_TIME])
     updated_at: datetime = Field(examples=[EXAMPLE_TIME])
     conditions: list[Condition]

@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 
 from agentauri.accounts.roles import Principal
 from agentauri.engine.shard import partition_of
+from agentauri.models.start import parse_start
 from agentauri.models.trigger import TriggerDefinition, TriggerFields, validate_trigger
 from agentauri.serve.context import Context
 from agentauri.serve.plan_limits import check_limits
+from agentauri.serve.triggers import starting
 from agentauri.serve.triggers.actions import Plan, plan_actions, ref_of
 from agentauri.serve.triggers.answer import FIELDS, public
 from agentauri.store import breakers, deliveries, new_triggers, trigger_versions, triggers
@@ -24,8 +26,9 @@ from agentauri.store.triggers import Trigger
 async def create(
     context: Context, connection: Connection, principal: Principal, sent: dict[str, Any]
 ) -> dict[str, Any]:
-    """Store a trigger with its parts. Raises InvalidRequest with every problem found."""
+    """Store a trigger with its parts, its past to be worked off. Raises InvalidRequest with every problem found."""
     fields = validate_trigger({**sent, "conditions": [_without_id(one) for one in sent.get("conditions", [])]})
+    place = parse_start(sent.get("start"), fields)
     organization_id, id_ = principal.organization_id, uuid4()
     plan = plan_actions(context.vault, organization_id, sent.get("actions", []), [])
     stored = await new_triggers.insert(
@@ -34,8 +37,11 @@ async def create(
     )
     added = {Countable.TRIGGERS: 1, Countable.ACTIONS: len(plan.rows)}
     await check_limits(context, connection, organization_id, added)
-    await write_version(connection, stored, fields)
-    return public(stored)
+    if place is None:
+        await write_version(connection, stored, fields)
+        return public(stored)
+    await starting.begin(connection, stored, _definition(stored, fields), place)
+    return public(await triggers.get_trigger(connection, organization_id, id_))
 
 
 async def change(context: Context, principal: Principal, id_: UUID, sent: dict[str, Any]) -> dict[str, Any]:
@@ -55,12 +61,13 @@ async def set_enabled(context: Context, principal: Principal, id_: UUID, enabled
 
 
 async def apply_change(context: Context, connection: Connection, old: Trigger, sent: dict[str, Any]) -> Trigger:
-    """The steps of every change, within its transaction, the version last. Raises InvalidRequest."""
+    """The steps of every change, within its transaction, the version last. Raises InvalidRequest or Conflict."""
     organization_id, id_ = old.organization_id, old.id
     if "conditions" in sent:
         own = {one["id"] for one in old.conditions}
         sent["conditions"] = [one if one.get("id") in own else _without_id(one) for one in sent["conditions"]]
     fields = validate_trigger(sent, fields_of(old))
+    await starting.before_version(connection, old, enabled=fields.enabled)
     await triggers.update_trigger(connection, organization_id, id_, fields)
     if "conditions" in sent:
         await triggers.replace_conditions(connection, organization_id, id_, _wire(fields))
@@ -105,16 +112,22 @@ async def _put_actions(connection: Connection, organization_id: UUID, id_: UUID,
 
 
 async def write_version(connection: Connection, stored: Trigger, fields: TriggerFields) -> int:
-    """Say in the log what the trigger is from here on; last in its transaction. Returns the place."""
-    refs = [ref_of(action) for action in stored.actions]
-    definition = TriggerDefinition.of(stored.id, stored.organization_id, fields, refs)
+    """Say in the log what the trigger is from here on; last in its transaction. Returns the place.
+
+    Of a trigger that may have a past, after ``starting.before_version``.
+    """
     return await trigger_versions.write(
         connection,
         trigger_id=stored.id,
         organization_id=stored.organization_id,
         partition=stored.partition,
-        definition=definition if fields.enabled else None,
+        definition=_definition(stored, fields) if fields.enabled else None,
     )
+
+
+def _definition(stored: Trigger, fields: TriggerFields) -> TriggerDefinition:
+    refs = [ref_of(action) for action in stored.actions]
+    return TriggerDefinition.of(stored.id, stored.organization_id, fields, refs)
 
 
 def _without_id(condition: dict[str, Any]) -> dict[str, Any]:

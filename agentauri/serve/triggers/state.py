@@ -26,7 +26,7 @@ from agentauri.serve.openapi import errors
 from agentauri.serve.principal import Anonymous
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset, Pagination, Schema, Text
-from agentauri.serve.triggers import service
+from agentauri.serve.triggers import service, starting
 from agentauri.serve.triggers.past import Place, find_past
 from agentauri.serve.triggers.routes import ReaderOf, WriterOf
 from agentauri.store import audit, partitions, trigger_versions, triggers
@@ -148,7 +148,7 @@ def _by_number(item: tuple[str, object]) -> tuple[int, str]:
     return (len(item[0]), item[0]) if item[0].isdigit() else (MAX_GROUP, item[0])
 
 
-@router.post("/reset", operation_id="reset_trigger_state", response_model=ResetAnswer)
+@router.post("/reset", operation_id="reset_trigger_state", response_model=ResetAnswer, responses=errors(409))
 async def reset_trigger_state(context: In, principal: WriterOf, client: Anonymous, trigger_id: Id) -> Response:
     """Let the trigger forget what it remembers, its cool-downs too; events that come after this begin its state afresh.
 
@@ -170,6 +170,7 @@ async def _reset(context: Context, principal: Principal, client: Client, trigger
         )
         if not stored.enabled:
             return None
+        await starting.before_version(connection, stored, enabled=True)
         await trigger_versions.write(
             connection,
             trigger_id=trigger_id,
