@@ -27,7 +27,7 @@ from agentauri.store.start_work import Start
 log = logs.get("starter")
 
 TURN_SECONDS = 5.0
-REST_SEQS = 200
+REST_SEQS = 500
 """So near to the log's head the rest is worked off under the log's lock (protocol P2: it is held shortly)."""
 
 Ring = Callable[[Collection[str]], Awaitable[None]]

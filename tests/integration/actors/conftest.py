@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from agentauri.actors import pasts, starter
 from agentauri.store import events
 from agentauri.store.database import Pool
 from tests.support.indexing import Indexing
 from tests.support.path import Rig
+from tests.support.starts import Starts
 
 
 @pytest.fixture
@@ -29,3 +31,16 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> int:
     """Parts of so few rows that ranges, and blocks, are cut."""
     monkeypatch.setattr(events, "MAX_ROWS", 4)
     return 4
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A past of many pages, and a rest of few rows."""
+    monkeypatch.setattr(pasts, "PAGE_ROWS", 10)
+    monkeypatch.setattr(starter, "REST_SEQS", 4)
+
+
+@pytest.fixture
+def starts(rig: Rig) -> Starts:
+    """A worker of pasts beside the rig's evaluator."""
+    return Starts(rig.pool)
