@@ -66,8 +66,10 @@ async def round_once(
     await maintenance.thin_snapshots(connection, final, now)
     needed = await maintenance.needed_seq(connection, final)
     await maintenance.prune_versions(connection, needed)
+    await maintenance.forget_joined(connection, needed)
     if retention.events_days:
-        await _drop_months(connection, needed, now, retention.events_days)
+        begun = await maintenance.begun_seq(connection, needed)
+        await _drop_months(connection, begun, now, retention.events_days)
     await disabled_actions.tell(connection)
     await _drain(disabled_actions.prune, connection, maintenance.BATCH_ROWS)
     await _drain(maintenance.release_held, connection)

@@ -19,3 +19,11 @@ def unpack(packed: bytes) -> dict[str, Any]:
     """What ``pack`` was given."""
     state: dict[str, Any] = orjson.loads(zlib.decompress(packed))
     return state
+
+
+def unpack_changed(state: bytes | None, changes: bytes | None) -> dict[str, Any] | None:
+    """``state`` with what changed since put over it, None for a key that is gone; None where there is no state."""
+    if state is None:
+        return None
+    changed = {} if changes is None else unpack(changes)
+    return {key: value for key, value in (unpack(state) | changed).items() if value is not None}

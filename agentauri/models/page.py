@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from agentauri.models.event import Event
-from agentauri.models.packed import unpack
+from agentauri.models.packed import unpack_changed
 
 COLUMNS = (
     "seq", "id", "chain_id", "registry", "event_type", "agent_id", "contract", "block_number", "block_hash",
@@ -36,10 +36,7 @@ class Version:
     @property
     def remembered(self) -> dict[str, Any] | None:
         """What the trigger remembers here of the events before; None: what it remembered so far."""
-        if self.state is None:
-            return None
-        changed = {} if self.changes is None else unpack(self.changes)
-        return {key: state for key, state in (unpack(self.state) | changed).items() if state is not None}
+        return unpack_changed(self.state, self.changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,12 @@ NEEDED_SQL = """
     LEFT JOIN (SELECT partition, min(from_seq) - 1 AS seq FROM trigger_versions WHERE keeps_state GROUP BY partition)
         AS v USING (partition)"""
 
+BEGUN_SQL = """
+    SELECT least($1, min(after_seq)) FROM trigger_starts WHERE status = 'working' OR joined_seq > $1"""
+
+JOINED_SQL = """
+    UPDATE trigger_starts SET state = NULL, changes = NULL WHERE joined_seq <= $1 AND state IS NOT NULL"""
+
 MONTHS_SQL = r"""
     SELECT c.relname::text FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_\d{4}_\d\d$' ORDER BY 1"""
@@ -127,11 +133,23 @@ async def prune_versions(connection: Connection, needed: int) -> int:
     return int(answer.removeprefix("DELETE "))
 
 
+async def begun_seq(connection: Connection, needed: int) -> int:
+    """``needed``, or less: what triggers begin with that begin in the past, now or in a replay that meets them."""
+    found: int = await connection.fetchval(BEGUN_SQL, needed)
+    return found
+
+
+async def forget_joined(connection: Connection, needed: int) -> int:
+    """Drop what triggers remembered where they joined the log, if no replay comes by there; returns how many."""
+    answer = await connection.execute(JOINED_SQL, needed)
+    return int(answer.removeprefix("UPDATE "))
+
+
 async def drop_month(connection: Connection, needed: int, now: datetime, days: int) -> str | None:
     """Drop the oldest month of events that is wholly older than ``days`` and not above ``needed``; its name, or None.
 
     Runs in a transaction of its own: it locks the whole table for the moment that a drop takes, and looks again under
-    that lock, because a back-fill may have written into the month since.
+    that lock, because a back-fill may have written into the month since, or a trigger been made to begin in it.
     """
     oldest_kept = f"events_{now - timedelta(days=days):%Y_%m}"
     months: list[str] = [row[0] for row in await connection.fetch(MONTHS_SQL)]
@@ -143,7 +161,7 @@ async def drop_month(connection: Connection, needed: int, now: datetime, days: i
         await connection.execute(f"SET LOCAL lock_timeout = {DROP_LOCK_MS}")
         await connection.execute(f"LOCK TABLE ONLY events, {month} IN ACCESS EXCLUSIVE MODE")
         last_seq = await _last_seq(connection, month)
-        if last_seq > needed:
+        if last_seq > await begun_seq(connection, needed):
             return None
         await connection.execute("UPDATE dropped_events SET upto = greatest(upto, $1)", last_seq)
         await connection.execute(f"DROP TABLE {month}")

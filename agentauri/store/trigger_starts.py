@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from agentauri.models.packed import unpack_changed
 from agentauri.store.database import Connection
 
 
@@ -16,6 +17,25 @@ class Known:
 
     first_block: int | None
     last_block: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A trigger that began after ``after_seq``, and joined the log at ``joined_seq`` (None: not yet, or never).
+
+    What it remembered there is kept as long as something is worked out from it.
+    """
+
+    after_seq: int
+    first_block: int | None
+    joined_seq: int | None
+    state: bytes | None
+    changes: bytes | None
+
+    @property
+    def remembered(self) -> dict[str, Any] | None:
+        """What it remembered where it joined the log; None: that is not kept."""
+        return None if self.joined_seq is None else unpack_changed(self.state, self.changes)
 
 
 async def begin(
@@ -66,6 +86,17 @@ async def end(connection: Connection, organization_id: UUID, trigger_id: UUID) -
         organization_id,
         trigger_id,
     )
+
+
+async def find_begun(connection: Connection, organization_id: UUID, trigger_id: UUID) -> Begun | None:
+    """Where a trigger began; None: when it was made."""
+    row = await connection.fetchrow(
+        """SELECT after_seq, first_block, joined_seq, state, changes FROM trigger_starts
+           WHERE organization_id = $1 AND trigger_id = $2""",
+        organization_id,
+        trigger_id,
+    )
+    return None if row is None else Begun(*row)
 
 
 async def find_seq_of_block(connection: Connection, chain_id: int, block: int) -> int | None:

@@ -8,6 +8,22 @@ from uuid import UUID
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.store.database import Connection
 
+LIST_SQL = """
+    WITH start AS (
+        SELECT s.* FROM trigger_starts AS s WHERE s.organization_id = $1 AND s.trigger_id = $2
+            AND (s.joined_seq IS NULL OR EXISTS (
+                SELECT FROM trigger_versions AS v WHERE v.organization_id = $1 AND v.trigger_id = $2
+                    AND v.from_seq = s.joined_seq))),
+    all_versions AS (
+        SELECT v.from_seq, v.definition, v.created_at, v.created_at = t.created_at AS begins
+        FROM trigger_versions AS v JOIN triggers AS t USING (organization_id)
+        WHERE t.id = v.trigger_id AND v.organization_id = $1 AND v.trigger_id = $2
+        UNION ALL
+        SELECT after_seq, definition, created_at, true FROM start WHERE status <> 'ended' OR position > after_seq
+        UNION ALL
+        SELECT position, NULL, created_at, false FROM start WHERE status = 'ended')
+    SELECT * FROM all_versions WHERE from_seq <= $3 ORDER BY from_seq DESC LIMIT $4"""
+
 
 async def write(
     connection: Connection,
@@ -46,12 +62,12 @@ class Dated:
 async def list_versions(
     connection: Connection, organization_id: UUID, trigger_id: UUID, upto: int, limit: int
 ) -> list[Dated]:
-    """The newest versions of a trigger with from_seq up to ``upto``, the newest first; older ones may be gone (P7)."""
+    """The newest versions of a trigger with from_seq up to ``upto``, the newest first; older ones may be gone (P7).
+
+    A trigger that begins in the past has been there since, though it joined the log later, or was switched off before.
+    """
     rows = await connection.fetch(
-        """SELECT v.from_seq, v.definition, v.created_at, v.created_at = t.created_at AS begins
-           FROM trigger_versions AS v JOIN triggers AS t USING (organization_id)
-           WHERE t.id = v.trigger_id AND v.organization_id = $1 AND v.trigger_id = $2 AND v.from_seq <= $3
-           ORDER BY v.from_seq DESC LIMIT $4""",
+        LIST_SQL,
         organization_id,
         trigger_id,
         upto,

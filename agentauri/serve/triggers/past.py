@@ -15,12 +15,13 @@ from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.shard import partition_of
 from agentauri.models.event import Event
 from agentauri.models.ids import TriggerId
-from agentauri.models.page import parse_rows
+from agentauri.models.page import Retraction, parse_rows
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.store import log as event_log
-from agentauri.store import partition_clocks, snapshots, stretches, trigger_versions
+from agentauri.store import partition_clocks, snapshots, stretches, trigger_starts, trigger_versions
 from agentauri.store.database import Connection
 from agentauri.store.stretches import Agent, Stretch
+from agentauri.store.trigger_starts import Begun
 from agentauri.store.trigger_versions import Dated
 
 MOST_EVENTS = 100_000
@@ -73,24 +74,44 @@ async def find_past(connection: Connection, organization_id: UUID, trigger_id: U
         return Past(current, None)
     if not TriggerDefinition.from_json(current.definition).keeps_state:
         return Past(current, {})
-    base = await _base(connection, trigger_id, newest_first, place)
+    begun = await trigger_starts.find_begun(connection, organization_id, trigger_id)
+    base = await _base(connection, trigger_id, newest_first, place, begun)
     if base is None or base.seq < await stretches.dropped_upto(connection):
         return Past(current, None, "Events or versions that the trigger's state is made of are not kept any more.")
-    state = await _replay(connection, trigger_id, newest_first, base, place)
+    state = await _replay(connection, trigger_id, newest_first, base, place, begun)
     missing = None if state is not None else f"More than {MOST_EVENTS} events lie between a state that is kept and it."
     return Past(current, state, missing)
 
 
-async def _base(connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], place: Place) -> _Base | None:
+async def _base(
+    connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], place: Place, begun: Begun | None
+) -> _Base | None:
     start = _start(newest_first)
+    past = begun if begun is not None and begun.after_seq == start else None
     partition = partition_of(TriggerId(trigger_id))
     retractions = await event_log.retractions(connection, 0, place.at)
     snapshot = await snapshots.find_newest(connection, partition, place.seq, place.at, retractions)
-    if snapshot is not None and (start is None or snapshot > start):
+    if snapshot is not None and _is_in(snapshot, start, past):
         mine = f"{trigger_id.hex}:"
         whole = await snapshots.load(connection, partition, snapshot)
         return _Base(snapshot, {key: value for key, value in whole.items() if key.startswith(mine)})
-    return None if start is None else _Base(start, {})
+    joined = None if past is None else _where_it_joined(past, place, retractions)
+    return joined or (None if start is None else _Base(start, {}))
+
+
+def _where_it_joined(past: Begun, place: Place, retractions: Sequence[Retraction]) -> _Base | None:
+    """What a trigger with a past joined the log with, if that is kept and holds nothing that was taken back since."""
+    seq, remembered = past.joined_seq, past.remembered
+    if seq is None or remembered is None or seq > place.seq or not snapshots.usable(seq, place.at, retractions):
+        return None
+    return _Base(seq, remembered)
+
+
+def _is_in(snapshot: int, start: int | None, past: Begun | None) -> bool:
+    """Whether a snapshot holds the present state: evaluators know a trigger with a past since it joined the log."""
+    if past is not None:
+        return past.joined_seq is not None and snapshot >= past.joined_seq
+    return start is None or snapshot > start
 
 
 def _start(newest_first: Sequence[Dated]) -> int | None:
@@ -102,7 +123,12 @@ def _start(newest_first: Sequence[Dated]) -> int | None:
 
 
 async def _replay(
-    connection: Connection, trigger_id: UUID, newest_first: Sequence[Dated], base: _Base, place: Place
+    connection: Connection,
+    trigger_id: UUID,
+    newest_first: Sequence[Dated],
+    base: _Base,
+    place: Place,
+    begun: Begun | None,
 ) -> dict[str, Any] | None:
     waiting = [one for one in reversed(newest_first) if one.from_seq > base.seq]
     first = next((one for one in newest_first if one.from_seq <= base.seq), None)
@@ -111,7 +137,8 @@ async def _replay(
         evaluator.apply_version(trigger_id, partition, first.definition)
     evaluator.load_partition(partition, base.state)
     met = ([] if first is None else [first]) + waiting
-    stretch, count = _narrowed(Stretch(base.seq, place.seq, place.at), met, place.event), 0
+    whole = Stretch(base.seq, place.seq, place.at, first_block=None if begun is None else begun.first_block)
+    stretch, count = _narrowed(whole, met, place.event), 0
     async for page in stretches.pages(connection, stretch):
         count += page.count
         if count > MOST_EVENTS:
@@ -126,7 +153,8 @@ async def _replay(
         evaluator.apply_version(trigger_id, partition, version.definition)
     if place.event is None:  # absences that clocks have told since; an event tells those before it by itself
         for clock in await partition_clocks.list_kept(connection, [partition]):
-            evaluator.tick(clock.chain_id, clock.time, [partition])
+            if begun is None or (begun.joined_seq is not None and begun.joined_seq <= clock.met_seq):
+                evaluator.tick(clock.chain_id, clock.time, [partition])
     return evaluator.dump_partition(partition)
 
 

@@ -11,7 +11,8 @@ from agentauri.config import Retention
 from agentauri.store import events, log, partitions
 from agentauri.store.database import Connection, Pool
 from tests.support.rows import feedback, insert_events
-from tests.support.triggers import EMA_LOW, make_organization, make_trigger, put_version
+from tests.support.starts import Starts
+from tests.support.triggers import EMA_LOW, LOW_SCORE, make_organization, make_trigger, put_version
 
 NOW = datetime(2026, 9, 20, tzinfo=UTC)
 OLD = datetime(2026, 1, 5, tzinfo=UTC)
@@ -105,6 +106,50 @@ async def test_p10_making_months_gives_way_to_a_long_reader(pool: Pool, monkeypa
             await asyncio.wait_for(round_with(pool), timeout=10)
     await round_with(pool)
     assert "events_2026_11" in await months(pool)
+
+
+async def test_p10_month_in_which_a_trigger_begins_is_kept_until_its_past_is_worked_off(pool: Pool) -> None:
+    await old_and_new(pool)
+    async with pool.acquire() as connection:
+        await make_trigger(connection, await make_organization(connection), [LOW_SCORE], after=0)
+    await evaluated(pool)
+    await round_with(pool, events_days=30)
+    assert "events_2026_01" in await months(pool)
+    await Starts(pool).work()
+    await evaluated(pool)
+    await round_with(pool, events_days=30)
+    assert "events_2026_01" not in await months(pool)
+
+
+async def test_p10_trigger_that_is_made_while_the_drop_waits_keeps_its_month(pool: Pool) -> None:
+    await old_and_new(pool)
+    await evaluated(pool)
+    await round_with(pool)
+    async with pool.acquire() as maker, pool.acquire() as keeper:
+        organization = await make_organization(maker)
+        making = maker.transaction()
+        await making.start()
+        await make_trigger(maker, organization, [LOW_SCORE], after=0)
+        round_ = asyncio.create_task(maintenance.round_once(keeper, Retention(events_days=30), NOW))
+        await waits_for_lock(pool, round_)
+        await making.commit()
+        await round_
+    assert "events_2026_01" in await months(pool)
+
+
+async def test_p17_what_a_trigger_joined_with_is_dropped_when_no_replay_comes_by(pool: Pool) -> None:
+    await old_and_new(pool)
+    async with pool.acquire() as connection:
+        await make_trigger(connection, await make_organization(connection), [EMA_LOW], after=0)
+    await Starts(pool).work()
+    await evaluated(pool)
+    await round_with(pool)
+    assert await pool.fetchval("SELECT state FROM trigger_starts") is not None
+    async with pool.acquire() as connection:
+        await snapshot_everywhere(connection, await log.head(connection))
+        await watch(connection, final_block=2)
+    await round_with(pool)
+    assert await pool.fetchval("SELECT state FROM trigger_starts") is None
 
 
 async def snapshot_everywhere(connection: Connection, *seqs: int) -> None:

@@ -15,7 +15,7 @@ from agentauri.store import start_work
 from tests.integration.actors.test_absences import set_clock
 from tests.integration.actors.test_evaluator import rebuilt_state, scores, some_scores, state_of
 from tests.integration.actors.test_evaluator_families import FAMILIES
-from tests.support.path import Rig
+from tests.support.path import Gone, Rig
 from tests.support.starts import Starts, expected, queue
 from tests.support.triggers import BURST, EMA_LOW, LOW_SCORE, make_organization, make_trigger
 
@@ -161,7 +161,7 @@ async def test_p04_trigger_that_fails_on_its_past_is_switched_off(
 
 @pytest.mark.parametrize("crash", [False, True])
 async def test_p20_absence_that_waits_at_the_join_is_told_by_the_clock_once(
-    rig: Rig, starts: Starts, crash: bool
+    rig: Rig, starts: Starts, crash: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock that the partition met before the join is one that this trigger has yet to meet."""
     silent = {"condition_type": "absence", "config": {"time_window": "1m"}}
@@ -176,10 +176,18 @@ async def test_p20_absence_that_waits_at_the_join_is_told_by_the_clock_once(
     await set_clock(rig, 500)
     await rig.serve_clocks(evaluator)
     await starts.work()
-    await rig.serve(evaluator)
     if crash:
+
+        async def die(*_: object) -> None:
+            raise Gone
+
+        monkeypatch.setattr(evaluator, "_meet_clocks", die)
+        with pytest.raises(Gone):
+            await rig.serve(evaluator)
         await rig.crash(evaluator)
         evaluator = await rig.start()
+        assert (await evaluator.progress()).last_seq == await rig.head()
+    await rig.serve(evaluator)
     await rig.serve_clocks(evaluator)
     await rig.serve_clocks(evaluator)
     fired = {row["id"]: row["fired_count"] for row in await rig.pool.fetch("SELECT id, fired_count FROM triggers")}
