@@ -30,6 +30,8 @@ FIELDS = (
     "actions",
 )  # fmt: skip
 """What a user says of a trigger, in the order in which it is written."""
+START = "start"
+"""Where a new trigger begins; of one that is there it says nothing."""
 
 
 def load(file: str, environment: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentauri.cli.printable import printable
-from agentauri.cli.trigger_file import FIELDS
+from agentauri.cli.trigger_file import FIELDS, START
 from agentauri.errors import ConfigError, InvalidRequest
 from agentauri.models.action import MASK, map_secrets, masked, parse_actions
 from agentauri.models.problems import Problems
+from agentauri.models.start import parse_start
 from agentauri.models.trigger import TriggerFields, validate_trigger
 
 PARTS = ("conditions", "actions")
@@ -31,11 +32,13 @@ def stored_form(stored: Raw) -> Raw:
 def form(raw: Raw, name: str, *, is_new: bool = False) -> Raw:
     """A trigger as the API stores it, ids left out, secrets masked, ``enabled`` None where it is not said.
 
-    ``is_new``: no secret is stored yet, so a masked one is refused.
+    ``is_new``: no secret is stored yet, so a masked one is refused; where it begins is looked at too.
     """
     problems = Problems()
-    problems.check_keys("", raw, FIELDS)
+    problems.check_keys("", raw, (*FIELDS, START))
     fields = _checked(problems, lambda: validate_trigger(raw))
+    if is_new and fields is not None:
+        _checked(problems, lambda: parse_start(raw.get(START), fields))
     actions = _checked(problems, lambda: _canonical_actions(raw.get("actions"), is_new=is_new))
     if len(problems) or fields is None or actions is None:
         _refuse(name, problems)

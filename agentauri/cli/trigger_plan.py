@@ -1,7 +1,8 @@
 """What ``trigger apply`` has to do so that the API holds the triggers of a file. Pure.
 
 Triggers are the same where their names are. What a file leaves out has its default, but for ``enabled``: whoever
-switched a trigger or an action off, the next apply leaves it off unless the file says otherwise. Conditions and
+switched a trigger or an action off, the next apply leaves it off unless the file says otherwise. Where a trigger
+begins is said of a new one alone. Conditions and
 actions keep their ids where they can be told to be the same ones, so that state and waiting deliveries stay. Both
 sides are compared in the form that the API stores. Guarantees that a plan made after it was carried out is empty, but
 for secrets: they come back masked, so those that a file spells out are sent each time.

@@ -17,6 +17,7 @@ from agentauri.cli.console import say
 from agentauri.cli.printable import printable
 from agentauri.cli.refusals import CallFailed
 from agentauri.cli.tables import print_table, write_json
+from agentauri.cli.trigger_file import START
 from agentauri.cli.trigger_plan import Change, Create, Delete, Keep, Step
 from agentauri.errors import ConfigError
 from agentauri.serve.triggers.schemas import READ_ONLY
@@ -69,6 +70,8 @@ def show(client: Client, name: str, *, as_yaml: bool, as_json: bool) -> None:
         return
     if not as_yaml:
         say(f"{found['id']}, {_state(found)}; fired {found['fired_count']} times, {_last(found)}.")
+        if found[START] is not None and found[START]["status"] == "working":
+            say(f"its past is worked off up to {found[START]['position']} of {found[START]['until']} in the log.")
         for problem in filter(None, (found["disabled_reason"], found["last_error"])):
             say(printable(problem))
     sys.stdout.write(trigger_file.dump(found))
@@ -145,6 +148,8 @@ def _verb(step: Step, would: str = "") -> str:
 
 
 def _note(step: Step) -> str:
+    if isinstance(step, Create) and step.body.get(START) not in (None, "now"):
+        return " [dim](begins in the past)[/]"
     if not isinstance(step, Change):
         return ""
     names = [name for name in step.body if step.before[name] != step.after[name]]

@@ -214,3 +214,12 @@ async def test_real_process_ends_with_one_line_and_status_1(logged_in: Service, 
     assert ended.status == 1
     assert ended.err == f"error: there is no trigger 'nothing' at {logged_in.url}; see: agentauri trigger list\n"
     assert PASSWORD not in ended.err
+
+
+async def test_trigger_that_begins_in_the_past_says_so_and_how_far_it_is(
+    logged_in: Service, cli: Cli, file: Path
+) -> None:
+    write(file, FILE.replace("name: Low stars\n", "name: Low stars\nstart: 1\n"))
+    made = await cli.ok("trigger", "apply", "-f", str(file), **VARIABLES)
+    assert "created Low stars (begins in the past)\n" in made.out
+    assert "its past is worked off up to 0 of 0 in the log." in (await cli.ok("trigger", "show", "Low stars")).err

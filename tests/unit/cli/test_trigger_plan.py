@@ -300,3 +300,16 @@ def test_example_of_the_readme_is_a_file(tmp_path: Path) -> None:
     [step] = FakeApi().apply(wanted)
     assert isinstance(step, Create)
     assert step.body["actions"][0]["config"]["headers"] == {"Authorization": "Bearer x"}
+
+
+def test_place_to_begin_goes_along_with_a_new_trigger_and_is_nothing_to_change_later() -> None:
+    api = FakeApi()
+    (made,) = api.apply([a_trigger(start={"seq": 5})])
+    assert isinstance(made, Create)
+    assert made.body["start"] == {"seq": 5}
+    assert all(isinstance(step, Keep) for step in api.apply([a_trigger(start={"seq": 7})]))
+
+
+def test_place_that_is_none_is_told_before_anything_is_done() -> None:
+    with pytest.raises(ConfigError, match="/start/block a block is one of a chain"):
+        FakeApi().apply([a_trigger(start={"block": 5})])
