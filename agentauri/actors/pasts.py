@@ -20,8 +20,9 @@ from agentauri.store.start_work import Joined, Start
 from agentauri.store.stretches import Stretch
 
 PAGE_ROWS = 5_000
-SPAN_SEQS = 200_000
-"""A page is looked for among so many log rows: where few concern the trigger, a statement would run for minutes."""
+SPAN_SEQS = 20_000
+"""A page is looked for among so many log rows: where few concern the trigger, a statement would run for minutes, and
+where PostgreSQL has not counted the table it sorts them all."""
 
 
 class Past:

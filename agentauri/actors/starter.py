@@ -27,7 +27,7 @@ from agentauri.store.start_work import Start
 log = logs.get("starter")
 
 TURN_SECONDS = 5.0
-REST_SEQS = 500
+REST_SEQS = 200
 """So near to the log's head the rest is worked off under the log's lock (protocol P2: it is held shortly)."""
 
 Ring = Callable[[Collection[str]], Awaitable[None]]
@@ -85,24 +85,22 @@ class Turn:
 
     async def _write(self, outcome: Outcome, head: int) -> bool:
         """What a page came to, the position after it and the state there are one transaction (protocol P14)."""
-        failures = self._take_failures()
-        outcome.failures.update((one.trigger_id, one) for one in failures)
+        outcome.failures.update((one.trigger_id, one) for one in self._take_failures())
+        state = self._state()
         async with self._connection.transaction():
             if not await start_work.lock(self._connection, self._start):
                 return False
-            state = await self._advance(head)
+            await self._advance(head, state)
             # Last, for a trigger that failed too often takes the log's lock when it is switched off (P2).
             lanes = await commits.write(outcome, (), 0, self._connection)
         self._committed(head, state)
         await self._ring(lanes)
         return True
 
-    async def _advance(self, head: int) -> bytes | None:
-        state = self._state()
+    async def _advance(self, head: int, state: bytes | None) -> None:
         await start_work.advance(
             self._connection, self._start, position=self._past.position, met_seq=head, until=head, state=state
         )
-        return state
 
     def _state(self) -> bytes | None:
         return self._past.packed() if self._definition.keeps_state else None
@@ -121,10 +119,11 @@ class Turn:
             holding += [one for one in part.deliveries if one.event_seq >= first_seq]
             await start_work.renew(self._connection, self._start)
         self._past = past
+        state = self._state()
         async with self._connection.transaction():
             if not await start_work.lock(self._connection, self._start):
                 return False
-            state = await self._advance(head)
+            await self._advance(head, state)
             lanes = await firings.retract_of(self._connection, self._start.trigger_id, first_seq, end, holding)
         self._committed(head, state)
         await self._ring(lanes)

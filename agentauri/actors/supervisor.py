@@ -77,7 +77,7 @@ class Supervisor:
                 name="maintenance",
                 eternal=True,
             ),
-            tasks.spawn(start_workers.run(self._pool, url), name="starts", eternal=True),
+            tasks.spawn(start_workers.run(self._pool, url, self._namespace), name="starts", eternal=True),
         ]
 
     async def drain(self) -> None:

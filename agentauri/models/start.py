@@ -37,7 +37,7 @@ def _parse(problems: Problems, raw: object) -> Place | None:
             return None
         case bool():
             problems.add(POINTER, FORMS)
-        case int():
+        case int() | float():
             return Place(seq=_number(problems, POINTER, raw, 1))
         case {"seq": seq, **rest} if not rest:
             return Place(seq=_number(problems, f"{POINTER}/seq", seq, 1))

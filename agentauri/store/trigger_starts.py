@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from agentauri.errors import LimitReached
 from agentauri.models.packed import unpack_changed
 from agentauri.store.database import Connection
+
+MOST_WORKING = 20
+"""Of one organization at a time."""
+TOO_MANY = f"an organization can have the past of {MOST_WORKING} triggers worked off at a time; wait until one is done."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,12 @@ async def begin(
 ) -> None:
     """Have a trigger meet the events after ``after_seq``, and of no block before ``first_block``, before it goes live.
 
-    What a retraction at or below ``head`` took out is not met.
+    What a retraction at or below ``head`` took out is not met. The organization's row is locked, so that the count
+    holds. Raises LimitReached.
     """
+    sql = "SELECT count(*) FROM trigger_starts WHERE organization_id = $1 AND status = 'working'"
+    if await connection.fetchval(sql, organization_id) >= MOST_WORKING:
+        raise LimitReached(TOO_MANY)
     await connection.execute(
         """INSERT INTO trigger_starts (trigger_id, organization_id, partition, definition, after_seq, first_block,
                position, until_seq, met_seq)

@@ -46,7 +46,7 @@ async def test_past_is_worked_off_though_its_worker_dies_and_the_present_follows
         return not await pool.fetchval(f"SELECT count(*) {WORKERS}")
 
     async def has_joined() -> bool:
-        return (await starts.row())["status"] == "joined"
+        return str((await starts.row())["status"]) == "joined"
 
     async def all_enqueued() -> bool:
         return await queue(pool) == await expected(pool, trigger, 0)

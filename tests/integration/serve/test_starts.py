@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from agentauri.store import trigger_starts
 from agentauri.store.database import Pool
-from tests.integration.serve.conftest import User
+from tests.integration.serve.conftest import Api, User
 from tests.integration.serve.test_triggers import TRIGGER, create, versions
 from tests.support.rows import feedback, insert_events
 from tests.support.starts import Starts
@@ -137,6 +138,20 @@ async def test_switching_off_ends_the_work_and_on_again_begins_now(user: User, p
     on = (await user.call("POST", f"{path}/enable")).json()["data"]
     assert (on["enabled"], on["start"]["status"]) == (True, "ended")
     assert [one is None for one in await versions(pool, made["id"])] == [True, False]
+
+
+async def test_pasts_at_work_of_an_organization_are_bounded(
+    user: User, api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trigger_starts, "MOST_WORKING", 1)
+    await some_events(pool)
+    await create(user, start=1)
+    refused = await user.call("POST", "/triggers", json={**TRIGGER, "start": 1})
+    assert (refused.status_code, refused.json()["error"]) == (403, "limit_reached")
+    await create(user)
+    await create(await api.register(), start=1)
+    await Starts(pool).work()
+    await create(user, start=1)
 
 
 async def test_deleting_ends_the_work(user: User, pool: Pool) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from agentauri.engine import plan as plans
 from agentauri.engine.evaluator import PartitionEvaluator
-from agentauri.engine.plan import Firing
+from agentauri.engine.plan import Firing, slot_names
 from agentauri.engine.reference import Match, ReferenceEvaluator
 from agentauri.models.event import Event
 from agentauri.models.trigger import TriggerDefinition
@@ -105,6 +105,19 @@ def test_p16_changes_applied_to_an_older_dump_make_the_newer_one(world: World) -
             engine.evaluate(happened)
     assert {key: value for key, value in stored.items() if value is not None} == engine.dump_partition(PARTITION)
     assert engine.take_changes() == {}
+
+
+@given(WORLDS)
+def test_p07_trigger_that_comes_with_its_state_goes_on_as_if_it_had_been_there(world: World) -> None:
+    crowd, log = world.crowd(), world.log()
+    there, late, cut = evaluator(*crowd), evaluator(), world.randint(0, len(log))
+    run(there, log[:cut])
+    for trigger in crowd:
+        late.apply_version(trigger.id, PARTITION, trigger.to_json(), there.dump_trigger(trigger.id))
+    dumped = there.dump_partition(PARTITION)
+    assert late.dump_partition(PARTITION) == dumped
+    assert late.take_changes() == ({PARTITION: dumped} if dumped else {})
+    assert run(late, log[cut:]) == run(there, log[cut:])
 
 
 @given(WORLDS)
@@ -338,3 +351,25 @@ def test_state_of_a_wrong_form_is_refused(value: object) -> None:
     (key,) = engine.dump_partition(PARTITION)
     with pytest.raises(ValueError, match="no state"):
         engine.load_partition(PARTITION, {key: value})
+
+
+def test_p04_state_of_a_wrong_form_takes_its_trigger_out() -> None:
+    engine = evaluator(definition(agent()))
+    trigger = definition(ema(), number=2)
+    key = f"{trigger.id.hex}:{slot_names(trigger).parts[0]}:42"
+    failure = engine.apply_version(trigger.id, PARTITION, trigger.to_json(), {key: "nonsense"})
+    assert failure is not None
+    assert (failure.trigger_id, engine.trigger_count) == (trigger.id, 1)
+
+
+def test_state_that_is_recalled_replaces_what_was_there() -> None:
+    trigger = definition(ema())
+    engine = evaluator(trigger)
+    run(engine, [score(50)])
+    before = engine.dump_trigger(trigger.id)
+    run(engine, [score(90, seq=2), score(10, seq=3, agent_id=7)])
+    engine.take_changes()
+    engine.recall(trigger.id, before)
+    assert engine.dump_partition(PARTITION) == before
+    changes = engine.take_changes()[PARTITION]
+    assert sorted(state is None for state in changes.values()) == [False, True]
