@@ -15,6 +15,8 @@ CREATE TABLE trigger_starts (
     joined_seq      bigint,
     state           bytea,
     changes         bytea,
+    base_seq        bigint,
+    base_state      bytea,
     token           bigint      NOT NULL DEFAULT 0,
     lease_until     timestamptz,
     worked_at       timestamptz,
@@ -25,6 +27,7 @@ COMMENT ON COLUMN trigger_starts.position IS 'worked off up to this seq, without
 COMMENT ON COLUMN trigger_starts.until_seq IS 'the head of the log as it was last seen';
 COMMENT ON COLUMN trigger_starts.status IS 'ended: the trigger was switched off before it joined the log';
 COMMENT ON COLUMN trigger_starts.state IS 'what it remembers at position; where it joined, with changes over it';
+COMMENT ON COLUMN trigger_starts.base_seq IS 'a place behind position, with its state: what is taken back above it is undone from there';
 COMMENT ON COLUMN trigger_starts.token IS 'raised by each worker that takes it: an earlier one writes nothing more';
 -- Not concurrently: the table is new.
 -- squawk-ignore require-concurrent-index-creation

@@ -42,6 +42,13 @@ class Past:
         self._stretch = Stretch(0, 0, 0, definition.chain_id, registry, first_block=begun.first_block)
         self._limit = PAGE_ROWS
 
+    @classmethod
+    def before(cls, begun: Start | Joined, seq: int) -> "Past":
+        """At a place before ``seq``, as late as there is one: its base, or its beginning."""
+        if begun.base_seq is not None and begun.base_seq < seq:
+            return cls(begun, position=begun.base_seq, state=begun.base_state)
+        return cls(begun)
+
     async def meet(self, connection: Connection, upto: int, kept_at: int) -> Outcome:
         """Meet the next page of events up to ``upto``, less what a retraction at or below ``kept_at`` took out."""
         end = min(upto, self.position + SPAN_SEQS)

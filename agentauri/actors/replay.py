@@ -136,9 +136,10 @@ async def _pasts_anew(
     retractions = await event_log.retractions(connection, min(bases.values(), default=upto), upto)
     found: dict[int, bytes] = {}
     for joined in await start_work.list_joined(connection, bases, upto):
-        if not any(one.first_seq < joined.joined_seq < one.seq for one in retractions):
+        reaching = [one.first_seq for one in retractions if one.first_seq < joined.joined_seq < one.seq]
+        if not reaching:
             continue
-        past = Past(joined)
+        past = Past.before(joined, min(reaching))
         async for outcome in past.outcomes(connection, joined.joined_seq - 1, upto):
             if firing_from is not None:
                 outcome.deliveries = [one for one in outcome.deliveries if one.event_seq >= firing_from]

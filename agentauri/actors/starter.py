@@ -22,13 +22,15 @@ from agentauri.store import firings, start_work, trigger_versions
 from agentauri.store import log as event_log
 from agentauri.store.database import Connection
 from agentauri.store.firings import DISABLE_AFTER_FAILURES, Failure
-from agentauri.store.start_work import Start
+from agentauri.store.start_work import Base, Start
 
 log = logs.get("starter")
 
 TURN_SECONDS = 5.0
 REST_SEQS = 200
 """So near to the log's head the rest is worked off under the log's lock (protocol P2: it is held shortly)."""
+BASE_SEQS = 20_000
+"""So far behind the log's head the state is kept from which a retraction is undone: few reach further back."""
 
 Ring = Callable[[Collection[str]], Awaitable[None]]
 """Tells deliverers in which lanes something became due."""
@@ -87,34 +89,40 @@ class Turn:
         """What a page came to, the position after it and the state there are one transaction (protocol P14)."""
         outcome.failures.update((one.trigger_id, one) for one in self._take_failures())
         state = self._state()
+        base = Base.HERE if head - self._past.position >= BASE_SEQS else Base.STAYS
         async with self._connection.transaction():
             if not await start_work.lock(self._connection, self._start):
                 return False
-            await self._advance(head, state)
+            await self._advance(head, state, base)
             # Last, for a trigger that failed too often takes the log's lock when it is switched off (P2).
             lanes = await commits.write(outcome, (), 0, self._connection)
-        self._committed(head, state)
+        self._committed(head, state, base)
         await self._ring(lanes)
         return True
 
-    async def _advance(self, head: int, state: bytes | None) -> None:
+    async def _advance(self, head: int, state: bytes | None, base: Base) -> None:
+        position = self._past.position
         await start_work.advance(
-            self._connection, self._start, position=self._past.position, met_seq=head, until=head, state=state
+            self._connection, self._start, position=position, met_seq=head, until=head, state=state, base=base
         )
 
     def _state(self) -> bytes | None:
         return self._past.packed() if self._definition.keeps_state else None
 
-    def _committed(self, head: int, state: bytes | None) -> None:
+    def _committed(self, head: int, state: bytes | None, base: Base) -> None:
+        start, position = self._start, self._past.position
         self._past.evaluator.take_changes()
-        self._start.position, self._start.met_seq, self._start.state = self._past.position, head, state
+        start.position, start.met_seq, start.state = position, head, state
+        if base is not Base.STAYS:
+            start.base_seq, start.base_state = (position, state) if base is Base.HERE else (None, None)
 
     def _take_failures(self) -> list[Failure]:
         return [Failure(one.trigger_id, one.error, one.count) for one in self._past.evaluator.take_failures()]
 
     async def _begin_anew(self, head: int, first_seq: int) -> bool:
         """State and queue as they would be without events that were taken back after they were met (protocol P18)."""
-        past, end, holding = Past(self._start), self._start.position + 1, []
+        past, end, holding = Past.before(self._start, first_seq), self._start.position + 1, []
+        base = Base.STAYS if past.position == self._start.base_seq else Base.NONE
         async for part in past.outcomes(self._connection, self._start.position, head):
             holding += [one for one in part.deliveries if one.event_seq >= first_seq]
             await start_work.renew(self._connection, self._start)
@@ -123,9 +131,9 @@ class Turn:
         async with self._connection.transaction():
             if not await start_work.lock(self._connection, self._start):
                 return False
-            await self._advance(head, state)
+            await self._advance(head, state, base)
             lanes = await firings.retract_of(self._connection, self._start.trigger_id, first_seq, end, holding)
-        self._committed(head, state)
+        self._committed(head, state, base)
         await self._ring(lanes)
         return True
 

@@ -58,7 +58,8 @@ BEGUN_SQL = """
     SELECT least($1, min(after_seq)) FROM trigger_starts WHERE status = 'working' OR joined_seq > $1"""
 
 JOINED_SQL = """
-    UPDATE trigger_starts SET state = NULL, changes = NULL WHERE joined_seq <= $1 AND state IS NOT NULL"""
+    UPDATE trigger_starts SET state = NULL, changes = NULL, base_state = NULL
+    WHERE joined_seq <= $1 AND (state IS NOT NULL OR base_state IS NOT NULL)"""
 
 MONTHS_SQL = r"""
     SELECT c.relname::text FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid

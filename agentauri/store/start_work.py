@@ -9,6 +9,7 @@ past is done up to the seq of its first version, for the log's lock is held from
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ LEASE_SECONDS = 15.0
 """After a worker died, another one goes on so much later."""
 
 COLUMNS = """trigger_id, organization_id, partition, definition, after_seq, first_block, position, met_seq, token,
-    state"""
+    state, base_seq, base_state"""
 
 CLAIM_SQL = f"""
     UPDATE trigger_starts SET token = token + 1, lease_until = now() + $1 * interval '1 second', worked_at = now()
@@ -35,6 +36,8 @@ CLAIM_SQL = f"""
 
 ADVANCE_SQL = """
     UPDATE trigger_starts SET position = $4, met_seq = $5, until_seq = $6, state = $7,
+        base_seq = CASE $9 WHEN 'here' THEN $4 WHEN 'stays' THEN base_seq END,
+        base_state = CASE $9 WHEN 'here' THEN $7 WHEN 'stays' THEN base_state END,
         lease_until = now() + $8 * interval '1 second'
     WHERE trigger_id = $1 AND token = $2 AND position = $3 AND status = 'working'"""
 
@@ -47,8 +50,13 @@ JOIN_SQL = """
         state = $6, changes = $7, lease_until = NULL
     WHERE trigger_id = $1 AND token = $2 AND position = $3 AND status = 'working'"""
 
+END_SQL = """
+    UPDATE trigger_starts SET status = 'ended', state = NULL, base_state = NULL
+    WHERE trigger_id = $1 AND status = 'working'"""
+
 JOINED_SQL = """
-    SELECT s.trigger_id, s.organization_id, s.partition, s.definition, s.after_seq, s.first_block, s.joined_seq
+    SELECT s.trigger_id, s.organization_id, s.partition, s.definition, s.after_seq, s.first_block, s.base_seq,
+        s.base_state, s.joined_seq
     FROM unnest($1::smallint[], $2::bigint[]) AS base (partition, seq)
     JOIN trigger_starts AS s ON s.partition = base.partition AND s.joined_seq > base.seq
     WHERE s.joined_seq <= $3 AND s.status = 'joined' ORDER BY s.joined_seq"""
@@ -56,6 +64,14 @@ JOINED_SQL = """
 WATCHES_SQL = """
     SELECT trigger_id FROM trigger_starts
     WHERE partition = $1 AND joined_seq > $2 AND definition @> '{"conditions": [{"condition_type": "absence"}]}'"""
+
+
+class Base(StrEnum):
+    """What becomes of the place, with its state, from which what is taken back later is undone."""
+
+    HERE = "here"
+    STAYS = "stays"
+    NONE = "none"
 
 
 @dataclass(slots=True)
@@ -72,6 +88,8 @@ class Start:
     met_seq: int
     token: int
     state: bytes | None
+    base_seq: int | None
+    base_state: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,8 @@ class Joined:
     definition: dict[str, Any]
     after_seq: int
     first_block: int | None
+    base_seq: int | None
+    base_state: bytes | None
     joined_seq: int
 
 
@@ -132,8 +152,7 @@ async def lock(connection: Connection, start: Start) -> bool:
     if enabled is None:
         raise Fenced(f"trigger {start.trigger_id} is gone")
     if not enabled:
-        sql = "UPDATE trigger_starts SET status = 'ended', state = NULL WHERE trigger_id = $1 AND status = 'working'"
-        await connection.execute(sql, start.trigger_id)
+        await connection.execute(END_SQL, start.trigger_id)
     return enabled
 
 
@@ -143,7 +162,7 @@ async def lock_log(connection: Connection) -> None:
 
 
 async def advance(
-    connection: Connection, start: Start, *, position: int, met_seq: int, until: int, state: bytes | None
+    connection: Connection, start: Start, *, position: int, met_seq: int, until: int, state: bytes | None, base: Base
 ) -> None:
     """Write how far the work is. Raises Fenced, and writes nothing, when it is another's."""
     answer = await connection.execute(
@@ -156,6 +175,7 @@ async def advance(
         until,
         state,
         LEASE_SECONDS,
+        base,
     )
     _refuse_if_none(answer)
 

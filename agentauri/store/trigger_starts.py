@@ -90,7 +90,7 @@ async def is_working(connection: Connection, organization_id: UUID, trigger_id: 
 async def end(connection: Connection, organization_id: UUID, trigger_id: UUID) -> None:
     """Work off no more of the trigger's past; what it came to so far stays. One that is done stays as it is."""
     await connection.execute(
-        """UPDATE trigger_starts SET status = 'ended', state = NULL, lease_until = NULL
+        """UPDATE trigger_starts SET status = 'ended', state = NULL, base_state = NULL, lease_until = NULL
            WHERE organization_id = $1 AND trigger_id = $2 AND status = 'working'""",
         organization_id,
         trigger_id,

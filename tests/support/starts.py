@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from agentauri.actors import starter
 from agentauri.actors.starter import take_turn
+from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.reference import Match, ReferenceEvaluator
 from agentauri.models.event import Event
 from agentauri.models.ids import ActionId, EventId, TriggerId, absence_id, delivery_id
@@ -13,6 +13,7 @@ from agentauri.models.page import parse_rows
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.store import log
 from agentauri.store.database import Pool
+from tests.support.path import Rig
 
 
 class Starts:
@@ -72,9 +73,18 @@ def _ids(trigger: TriggerDefinition, match: Match, event: Event | None) -> set[U
     return {name(TriggerId(trigger.id), ActionId(action.id), EventId(about)) for action in trigger.actions}
 
 
+async def plain_state(rig: Rig, trigger: TriggerDefinition) -> dict[str, Any]:
+    """What an evaluator remembers of the events that stand and that met them alone, in one go."""
+    evaluator = PartitionEvaluator()
+    evaluator.apply_version(trigger.id, 0, trigger.to_json())
+    async with rig.pool.acquire() as connection:
+        head = await log.head(connection)
+        rows = await log.read_rows(connection, 0, head, 1_000_000, kept_at=head)
+    for event in parse_rows(rows.text):
+        evaluator.evaluate(event)
+    return evaluator.dump_partition(0)
+
+
 async def queue(pool: Pool) -> set[UUID]:
     """Every delivery that is not cancelled."""
     return {row["id"] for row in await pool.fetch("SELECT id FROM deliveries WHERE status <> 'cancelled'")}
-
-
-__all__ = ["Starts", "expected", "queue", "starter"]

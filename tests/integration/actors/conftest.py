@@ -38,6 +38,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """A past of many pages, and a rest of few rows."""
     monkeypatch.setattr(pasts, "PAGE_ROWS", 10)
     monkeypatch.setattr(starter, "REST_SEQS", 4)
+    monkeypatch.setattr(starter, "BASE_SEQS", 15)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from agentauri.store import events
 from tests.integration.actors.test_evaluator import rebuilt_state, scores, some_scores, state_of
 from tests.integration.actors.test_starter import begin
 from tests.support.path import Rig
-from tests.support.starts import Starts, expected, queue
+from tests.support.starts import Starts, expected, plain_state, queue
 from tests.support.triggers import BURST, EMA_LOW, LOW_SCORE
 
 CHAIN = 31337
@@ -21,10 +21,10 @@ KINDS = [[LOW_SCORE], [EMA_LOW], [LOW_SCORE, BURST]]
 SILENT = {"condition_type": "absence", "config": {"time_window": "4s"}}
 
 
-async def fork(rig: Rig, first: int = FORK) -> None:
+async def fork(rig: Rig, first: int = FORK, chain: int = CHAIN) -> None:
     """The chain leaves block ``first`` and those after it."""
     async with rig.pool.acquire() as connection, connection.transaction():
-        await events.retract(connection, CHAIN, first - 1)
+        await events.retract(connection, chain, first - 1)
 
 
 async def two_chains(rig: Rig) -> None:
@@ -48,6 +48,7 @@ async def assert_as_if_it_had_been_there(rig: Rig, trigger: TriggerDefinition) -
     await rig.serve(evaluator)
     assert await queue(rig.pool) == await expected(rig.pool, trigger, 0)
     live = state_of(evaluator)
+    assert {key: state for part in live.values() for key, state in part.items()} == await plain_state(rig, trigger)
     await evaluator.drain()
     assert await rebuilt_state(rig) == live
 
@@ -69,6 +70,23 @@ async def test_p18_before_the_join_worker_and_evaluator_meet_it_in_any_order(
         await meet()
     await evaluator.drain()
     await scores(rig, some_scores(EVENTS - FORK, 4), start=FORK, block_hash="0xother")
+    await starts.work()
+    await assert_as_if_it_had_been_there(rig, trigger)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_p18_place_that_a_deep_fork_took_from_is_not_begun_from_again(
+    rig: Rig, starts: Starts, small_pages: None, kind: list[dict[str, Any]]
+) -> None:
+    trigger = await half_worked_off(rig, starts, kind)
+    base = (await starts.row())["base_seq"]
+    await fork(rig, base - 20)
+    await starts.turn(seconds=0)
+    assert (await starts.row())["base_seq"] is None
+    await starts.turn(seconds=0)
+    await fork(rig, base + 5, CHAIN + 1)
+    assert (await starts.row())["position"] > base + 5
+    await scores(rig, some_scores(20, 5), start=EVENTS, block_hash="0xother")
     await starts.work()
     await assert_as_if_it_had_been_there(rig, trigger)
 
