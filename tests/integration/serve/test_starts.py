@@ -43,6 +43,7 @@ async def test_trigger_begins_at_a_seq_or_a_block_and_tells_how_far_it_is(
         "joined_seq": None,
     }  # fmt: skip
     assert await versions(pool, made["id"]) == []
+    assert (await user.call("GET", "/triggers")).json()["data"] == [made]
     await Starts(pool).work()
     found = (await user.call("GET", f"/triggers/{made['id']}")).json()["data"]
     seq = await pool.fetchval("SELECT from_seq FROM trigger_versions")
