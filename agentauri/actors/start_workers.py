@@ -16,8 +16,6 @@ from agentauri.store.database import AWAY, Pool
 
 log = logs.get("starter")
 
-AT_ONCE = 2
-"""Pasts that are worked off at a time; the cores belong to the path of live events."""
 LOOK_SECONDS = 0.5
 BEGIN_SECONDS = 10.0
 """A worker that was asked for and has taken nothing for so long is asked for again."""
@@ -31,7 +29,7 @@ async def run(pool: Pool, database_url: str, namespace: str = NAMESPACE) -> None
             async with pool.acquire() as connection:
                 waiting = await start_work.count(connection)
             has_begun = waiting.taken > taken or time.monotonic() - asked_at >= BEGIN_SECONDS
-            if waiting.free and waiting.taken < AT_ONCE and has_begun:
+            if waiting.free and waiting.taken < start_work.AT_ONCE and has_begun:
                 asked_at, taken = time.monotonic(), waiting.taken
                 await asyncio.to_thread(runtime.submit, work, database_url, namespace)
         except AWAY as error:

@@ -18,6 +18,8 @@ from agentauri.store.database import Connection
 
 LEASE_SECONDS = 15.0
 """After a worker died, another one goes on so much later."""
+AT_ONCE = 2
+"""Pasts that are worked off at a time; the cores belong to the path of live events."""
 
 COLUMNS = """trigger_id, organization_id, partition, definition, after_seq, first_block, position, met_seq, token,
     state, base_seq, base_state"""
@@ -26,7 +28,8 @@ CLAIM_SQL = f"""
     UPDATE trigger_starts SET token = token + 1, lease_until = now() + $1 * interval '1 second', worked_at = now()
     WHERE trigger_id = (
         SELECT trigger_id FROM trigger_starts AS w
-        WHERE status = 'working' AND (lease_until IS NULL OR lease_until < now())
+        WHERE status = 'working' AND (lease_until IS NULL OR lease_until < now()) AND $2 > (
+            SELECT count(*) FROM trigger_starts AS t WHERE t.status = 'working' AND t.lease_until >= now())
         ORDER BY (SELECT max(worked_at) FROM trigger_starts AS o
                   WHERE o.organization_id = w.organization_id AND o.status = 'working') NULLS FIRST,
             worked_at NULLS FIRST, created_at, trigger_id
@@ -126,8 +129,8 @@ async def count(connection: Connection) -> Waiting:
 
 
 async def claim(connection: Connection) -> Start | None:
-    """Take the past whose turn it is; None: there is nothing to do."""
-    row = await connection.fetchrow(CLAIM_SQL, LEASE_SECONDS)
+    """Take the past whose turn it is; None: there is nothing to do, or others do it."""
+    row = await connection.fetchrow(CLAIM_SQL, LEASE_SECONDS, AT_ONCE)
     return None if row is None else Start(*row)
 
 
