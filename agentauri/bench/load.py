@@ -34,6 +34,8 @@ class Mix:
 
     agents: int = 10_000
     low_percent: float = 1.0
+    in_turn: bool = False
+    """One agent after the other in place of any: so many events meet every agent equally often."""
 
 
 def feedback(dice: random.Random, number: int, mix: Mix) -> dict[str, Any]:
@@ -68,25 +70,30 @@ def base_events(count: int, mix: Mix) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-async def insert_events(connection: Connection, total: int, mix: Mix, *, base: int = 20_000) -> None:
-    """Commit ``total`` events: a base of distinct ones, and copies of it with other ids, agents and blocks."""
+async def insert_events(connection: Connection, total: int, mix: Mix, *, base: int = 20_000, first: int = 0) -> None:
+    """Commit ``total`` events: a base of distinct ones, and copies of it with other ids, agents and blocks.
+
+    ``first``: how many there are already, of the same kind.
+    """
     distinct = min(base, total)
+    agent = "block_number + $1::bigint" if mix.in_turn else "agent_id + $1::bigint * 7919"
     await connection.execute("SELECT events_ensure_month($1)", datetime.fromtimestamp(BASE_TIME, UTC))
     await connection.execute(f"CREATE TEMP TABLE base AS SELECT {', '.join(COLUMNS)} FROM events WHERE false")
     await connection.copy_records_to_table("base", records=base_events(distinct, mix), columns=list(COLUMNS))
     names = ", ".join(COLUMNS)
-    for start in range(0, total, INSERT_ROWS):
-        count = min(INSERT_ROWS, total - start)
+    for start in range(first, first + total, INSERT_ROWS):
+        count = min(INSERT_ROWS, first + total - start)
         await connection.execute(
             f"""INSERT INTO events ({names})
                 SELECT md5(id::text || $1::bigint::text)::uuid, chain_id, registry, event_type,
-                    (agent_id + $1::bigint * 7919) % $2::bigint, contract, block_number + $1::bigint, block_hash,
+                    ({agent}) % $2::bigint, contract, block_number + $1::bigint, block_hash,
                     block_timestamp + (block_number + $1::bigint) * interval '10 milliseconds', transaction_hash,
                     log_index, data FROM base ORDER BY block_number LIMIT $3""",
             start, mix.agents, count,
         )  # fmt: skip
     await connection.execute("DROP TABLE base")
-    await connection.execute("VACUUM (ANALYZE) events")
+    if not connection.is_in_transaction():
+        await connection.execute("VACUUM (ANALYZE) events")
 
 
 def low_score_of(agent: int) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ class Bench(StrEnum):
     PATH = "path"
     BACKFILL = "backfill"
     LATENCY = "latency"
+    RECOVERY = "recovery"
     API = "api"
     DELIVERY = "delivery"
 
