@@ -143,21 +143,23 @@ def _apply(evaluator: PartitionEvaluator, skip: _Skip, version: Version) -> None
 
 
 class About(NamedTuple):
-    """What a firing is about: an event as it is shown, its time, and about how large its data are."""
+    """What a firing is about: an event as it is shown, its day, about how large its data are; and when it fired."""
 
     event_id: UUID
     public: dict[str, Any]
-    time: int
+    day: date
     data_bytes: int
+    time: int
 
 
 def _met(event: Event) -> About:
-    return About(event.id, event.storable(), event.block_timestamp, len(event.data_json))
+    time = event.block_timestamp
+    return About(event.id, event.storable(), day_of(time), len(event.data_json), time)
 
 
 def _missed(silence: Silenced) -> About:
     public = orjson.loads(silence.event)
-    return About(UUID(public["id"]), public, silence.due, len(silence.event))
+    return About(UUID(public["id"]), public, day_of(silence.time), len(silence.event), silence.due)
 
 
 def collect(outcome: Outcome, seq: int, firings: Sequence[Firing], event: Event | None = None) -> None:
@@ -176,7 +178,8 @@ def collect(outcome: Outcome, seq: int, firings: Sequence[Firing], event: Event 
 
 
 def _count(outcome: Outcome, firing: Firing, about: About, seq: int) -> None:
-    tally = outcome.tally(firing.trigger_id, day_of(about.time))
+    # By the day of the event that it is about, as its deliveries are: a silence may last past midnight.
+    tally = outcome.tally(firing.trigger_id, about.day)
     tally.matched += 1
     if firing.cooled_down:
         tally.cooled_down += 1
@@ -195,6 +198,7 @@ def _count(outcome: Outcome, firing: Firing, about: About, seq: int) -> None:
         NewDelivery(
             name(TriggerId(firing.trigger_id), ActionId(action.id), EventId(about.event_id)),
             firing.trigger_id, action.id, about.event_id, seq, context, size, firing.keeps_state,
+            about.time, about.day,
         )
         for action in firing.actions
         if action.enabled

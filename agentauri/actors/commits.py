@@ -7,12 +7,14 @@ due. Raises Fenced, and does nothing, when a partition has another owner (protoc
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
+from uuid import UUID
 
 from agentauri.actors.batch import Outcome
 from agentauri.models.page import Retraction
-from agentauri.store import firings, partition_clocks, partitions
+from agentauri.store import firings, ledger, partition_clocks, partitions
 from agentauri.store.database import Connection
-from agentauri.store.firings import Tally
+from agentauri.store.firings import NewDelivery, Tally
 from agentauri.store.partitions import Owned
 
 
@@ -33,13 +35,28 @@ async def write(outcome: Outcome, behind: Sequence[Owned], last_seq: int, connec
 
 
 async def _without_told(connection: Connection, outcome: Outcome) -> list[Tally]:
-    """The counts without the absences that stand in the queue already: they were told, and counted, before."""
+    """The counts without the absences whose deliveries are there already: they were told, and counted, before."""
     ids = [one for told in outcome.absences for one in told.deliveries]
-    standing = await firings.standing(connection, ids)
-    again = Counter((told.trigger_id, told.day) for told in outcome.absences if standing.issuperset(told.deliveries))
+    known = await firings.known(connection, ids)
+    again = Counter((told.trigger_id, told.day) for told in outcome.absences if not known.isdisjoint(told.deliveries))
     less = [(one, again[(one.trigger_id, one.day)]) for one in outcome.tallies.values()]
     tallies = [replace(one, matched=one.matched - count, fired=one.fired - count) for one, count in less]
     return [one for one in tallies if one.matched]
+
+
+def _count_new(rows: Sequence[NewDelivery], before: set[UUID], made: set[UUID]) -> list[Tally]:
+    """The firings of which a row was made and none was there before, by trigger and day."""
+    firings_of: dict[tuple[UUID, UUID], list[NewDelivery]] = {}
+    for row in rows:
+        firings_of.setdefault((row.trigger_id, row.event_id), []).append(row)
+    tallies: dict[tuple[UUID, date], Tally] = {}
+    for (trigger_id, _), group in firings_of.items():
+        ids = {row.id for row in group}
+        if ids.isdisjoint(before) and not ids.isdisjoint(made):
+            tally = tallies.setdefault((trigger_id, group[0].day), Tally(trigger_id, group[0].day))
+            tally.fired += 1
+            tally.last_fired = max(tally.last_fired, group[0].fired_at)
+    return list(tallies.values())
 
 
 async def write_clocks(
@@ -55,10 +72,16 @@ async def write_clocks(
 async def retract(
     retraction: Retraction, outcome: Outcome, behind: Sequence[Owned], connection: Connection
 ) -> set[str]:
-    """The queue as it would be without the retracted events; the chain's clock begins anew."""
-    mine = [one.partition for one in behind]
+    """The queue as it would be without the retracted events; the chain's clock begins anew.
+
+    What fires only now is counted; what does not any more stays counted, as its deliveries stay, cancelled.
+    """
+    mine, ids = [one.partition for one in behind], [one.id for one in outcome.deliveries]
     async with connection.transaction():
+        before = await firings.known(connection, ids)
         lanes = await firings.retract(connection, mine, retraction.first_seq, retraction.seq, outcome.deliveries)
+        made = await firings.known(connection, ids) - before
+        await ledger.add_firings(connection, _count_new(outcome.deliveries, before, made))
         await partition_clocks.forget(connection, mine, retraction.chain_id)
         await partitions.advance(connection, behind, retraction.seq)
     return lanes

@@ -3,6 +3,8 @@
 The engine is the evaluator's own, in this process; a sample of the agents is held to the reference evaluator besides.
 """
 
+# all organizations: a bench has one
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -22,9 +22,10 @@ Remind = Callable[[int, int, str], None]
 
 
 class Silenced(NamedTuple):
-    """What an absence is about: the group's last event as it is shown, and when the wait for the next was over."""
+    """What an absence is about: the group's last event as it is shown, its time, and when the wait was over."""
 
     event: bytes
+    time: int
     due: int
 
 
@@ -88,7 +89,7 @@ class Watch:
         self._changes.add((self._slot, key))
         computed: dict[str, Computed] = {str(self._position): {"since": rfc3339(state.time)}}
         cooled_down = self._cooled is not None and self._cooled.silences(key, due)
-        return key.partition(":")[2], computed, cooled_down, Silenced(state.event, due)
+        return key.partition(":")[2], computed, cooled_down, Silenced(state.event, state.time, due)
 
     def told_before(self, other: "Watch") -> "list[tuple[str, dict[str, Computed], bool, Silenced]]":
         """Tell what the same trigger told in another memory, of the same last events."""

@@ -36,6 +36,10 @@ class NewDelivery:
     """About how many bytes it takes on the wire."""
     keeps_state: bool = True
     """Whether its trigger remembers earlier events."""
+    fired_at: int = 0
+    """When it fired by its chain, seconds since 1970."""
+    day: date = date.min
+    """Of the event that it is about."""
 
 
 @dataclass(slots=True)
@@ -268,9 +272,9 @@ async def fail(connection: Connection, failures: Sequence[Failure]) -> None:
         await connection.execute(DISABLE_SQL, spent)
 
 
-async def standing(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
-    """Which of these deliveries are there and not cancelled."""
-    sql = "SELECT id FROM deliveries WHERE id = ANY($1::uuid[]) AND status <> 'cancelled'"
+async def known(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these deliveries were made, whatever became of them."""
+    sql = "SELECT id FROM deliveries WHERE id = ANY($1::uuid[])"
     return {row["id"] for row in await connection.fetch(sql, list(ids))} if ids else set()
 
 

@@ -9,6 +9,23 @@ from agentauri.actors.pages import PageReader
 from agentauri.store import log
 from agentauri.store.database import Pool
 
+UNRECONCILED_SQL = """
+    WITH made AS (
+        SELECT trigger_id, left(context -> 'event' ->> 'block_timestamp', 10)::date AS day, count(*) AS n
+        FROM deliveries WHERE type = 'trigger.fired' GROUP BY 1, 2),
+    counted AS (
+        SELECT l.trigger_id, l.day, l.matched, l.cooled_down, l.fired,
+            (SELECT count(*) FROM trigger_actions AS a WHERE a.trigger_id = l.trigger_id) AS actions
+        FROM trigger_ledger AS l),
+    days AS (
+        SELECT 'day' FROM counted FULL JOIN made USING (trigger_id, day)
+        WHERE matched IS DISTINCT FROM fired + cooled_down OR coalesce(fired * actions, 0) <> coalesce(n, 0)),
+    totals AS (
+        SELECT 'total' FROM triggers AS t
+        WHERE fired_count <> (SELECT coalesce(sum(fired), 0) FROM trigger_ledger AS l WHERE l.trigger_id = t.id))
+    SELECT * FROM days UNION ALL SELECT * FROM totals"""
+"""Days of a ledger, and triggers' totals, that are not what the deliveries say."""
+
 
 class Gone(Exception):
     """The evaluator's process would have ended here."""
@@ -80,3 +97,7 @@ class Rig:
         """Every (trigger, action, event, status) there is."""
         sql = "SELECT trigger_id::text, action_id::text, event_id::text, status FROM deliveries"
         return {tuple(row) for row in await self.pool.fetch(sql)}
+
+    async def unreconciled(self) -> list[str]:
+        """What the ledgers and the counters of triggers count otherwise than the deliveries do."""
+        return [row[0] for row in await self.pool.fetch(UNRECONCILED_SQL)]

@@ -139,6 +139,7 @@ async def test_p14_crash_at_any_step_changes_neither_queue_nor_state(
     evaluator = await rig.start()
     await rig.serve(evaluator)
     live, queue = state_of(evaluator), await rig.deliveries()
+    assert await rig.unreconciled() == []
     await evaluator.drain()
     assert await rebuilt_state(rig) == live
     assert queue == await undisturbed_queue(rig)
@@ -146,7 +147,7 @@ async def test_p14_crash_at_any_step_changes_neither_queue_nor_state(
 
 async def undisturbed_queue(rig: Rig) -> set[tuple[str, str, str, str]]:
     """What one evaluator enqueues that meets the whole log from its beginning without a break."""
-    await rig.pool.execute("TRUNCATE deliveries")
+    await rig.pool.execute("TRUNCATE deliveries, trigger_ledger")
     await rig.pool.execute("UPDATE partitions SET last_seq = 0")
     await rig.pool.execute("DELETE FROM trigger_state")
     rig.read_anew()
@@ -249,6 +250,7 @@ async def test_p18_retraction_leaves_queue_and_state_as_if_the_events_had_never_
     await rig.serve(evaluator)
     live = state_of(evaluator)
     await evaluator.drain()
+    assert await rig.unreconciled() == []
     queue = await rig.deliveries()
     await rig.pool.execute("DELETE FROM events WHERE retracted_at IS NOT NULL")
     await rig.pool.execute("DELETE FROM retractions")

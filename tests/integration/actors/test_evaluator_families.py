@@ -49,6 +49,7 @@ async def test_p18_crash_and_retraction_change_nothing_for_any_family(rig: Rig, 
     await rig.serve(evaluator)
     live = state_of(evaluator)
     await evaluator.drain()
+    assert await rig.unreconciled() == []
     queue = {row for row in await rig.deliveries() if row[3] != "cancelled"}
     await rig.pool.execute("DELETE FROM events WHERE retracted_at IS NOT NULL")
     await rig.pool.execute("DELETE FROM retractions")
