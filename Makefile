@@ -61,7 +61,7 @@ chaos: install
 	$(BIN)/pytest tests/cluster $(ARGS)
 
 bench: install
-	@for what in path backfill latency delivery; do $(BIN)/agentauri bench $$what || exit 1; done
+	@for what in path backfill latency recovery delivery; do $(BIN)/agentauri bench $$what || exit 1; done
 
 # The only way requirements.lock is made; keeps what is pinned unless pyproject.toml asks otherwise (UPGRADE=1 moves all).
 lock: .venv/.installed
