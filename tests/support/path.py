@@ -1,13 +1,17 @@
 """The listener's side of an evaluator in one process: pages served until the head of the log is worked off."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from agentauri.actors import tasks
 from agentauri.actors.doorbell import Doorbell
 from agentauri.actors.evaluator import Evaluator, EvaluatorSettings
 from agentauri.actors.pages import PageReader
-from agentauri.store import log
+from agentauri.store import checkpoints, log
 from agentauri.store.database import Pool
+
+T = TypeVar("T")
 
 UNRECONCILED_SQL = """
     WITH made AS (
@@ -54,13 +58,14 @@ class Rig:
         self.reader = PageReader(self.pool, epoch=1)
         self.reader._rows = self._page_rows
 
-    async def start(self, give_up: Callable[[], None] = _gone) -> Evaluator:
-        """A fresh evaluator, as after a restart of its process."""
+    async def start(self, give_up: Callable[[], None] = _gone, *, index: int = 0, evaluators: int = 1) -> Evaluator:
+        """A fresh evaluator, as after a restart of its process: by default the only one there is."""
 
         async def ring(lanes: object) -> None:
             self.rung.append(str(lanes))
 
-        evaluator = Evaluator(self.settings, Doorbell(ring), give_up)
+        settings = replace(self.settings, index=index, evaluators=evaluators, name=f"evaluator-{index:02d}")
+        evaluator = Evaluator(settings, Doorbell(ring), give_up)
         self._alive.append(evaluator)
         await evaluator.start()
         return evaluator
@@ -76,11 +81,12 @@ class Rig:
         for evaluator in self._alive:
             await self.crash(evaluator)
 
-    async def serve(self, evaluator: Evaluator) -> None:
-        """Pages until there are no more."""
+    async def serve(self, evaluator: Evaluator, *, most: int = 2**31) -> None:
+        """Pages until there are no more, or ``most`` of them."""
         progress = await evaluator.progress()
-        while (shared := await self.reader.page(progress.last_seq)) is not None:
+        while most > 0 and (shared := await self.reader.page(progress.last_seq)) is not None:
             progress = await evaluator.batch(shared.page)
+            most -= 1
 
     async def serve_clocks(self, evaluator: Evaluator) -> None:
         """The chains' clocks as they stand, on a page of their own."""
@@ -97,6 +103,36 @@ class Rig:
         """Every (trigger, action, event, status) there is."""
         sql = "SELECT trigger_id::text, action_id::text, event_id::text, status FROM deliveries"
         return {tuple(row) for row in await self.pool.fetch(sql)}
+
+    async def redis(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """What ``work`` does with Redis."""
+        client = checkpoints.connect(self.settings.redis_url)
+        try:
+            return await work(client)
+        finally:
+            await client.aclose()
+
+    async def flush_redis(self) -> None:
+        """Redis has lost everything."""
+        await self.redis(lambda client: client.flushall())
+
+    async def dump_redis(self) -> dict[bytes, bytes]:
+        """All that Redis holds, as it saves it."""
+
+        async def dump(client: Any) -> dict[bytes, bytes]:
+            return {key: await client.dump(key) for key in await client.keys()}
+
+        return await self.redis(dump)
+
+    async def restore_redis(self, dumped: Mapping[bytes, bytes]) -> None:
+        """Redis is back from an older dump, under whoever is alive."""
+
+        async def restore(client: Any) -> None:
+            await client.flushall()
+            for key, value in dumped.items():
+                await client.restore(key, 0, value)
+
+        await self.redis(restore)
 
     async def unreconciled(self) -> list[str]:
         """What the ledgers and the counters of triggers count otherwise than the deliveries do."""

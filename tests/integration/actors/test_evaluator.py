@@ -48,9 +48,7 @@ async def rebuilt_state(rig: Rig) -> dict[int, Any]:
     """State of a fresh evaluator that has neither checkpoints nor snapshots to begin with."""
     async with rig.pool.acquire() as connection:
         await connection.execute("DELETE FROM trigger_state")
-        client = checkpoints.connect(rig.settings.redis_url)
-        await client.flushall()
-        await client.aclose()
+    await rig.flush_redis()
     evaluator = await rig.start()
     state = state_of(evaluator)
     await evaluator.drain()

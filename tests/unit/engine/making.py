@@ -284,6 +284,17 @@ class World(random.Random):
         self.shuffle(conditions)
         return definition(*conditions, number=number, **fields)
 
+    def remembering(self, number: int) -> TriggerDefinition:
+        """A trigger that most events touch, and that remembers them."""
+        group_by = self.choice(["agent_id", "none", "tag1", ["tag1", "chain_id"]])
+        conditions = [below(self.choice([30, 60, 90]))] if self.flip() else []
+        if self.random() < 0.3:
+            conditions.append(absence(self.choice(["5s", "20s", "1m"]), group_by=group_by))
+        else:
+            conditions += [self.stateful(group_by) for _ in range(self.choice([1, 1, 2]))]
+        fields = {"fire": self.choice(["every", "every", "on_change"]), "cooldown_seconds": self.choice([0, 0, 20])}
+        return definition(*conditions, number=number, chain_id=self.choice([None, None, 1, 2]), **fields)
+
     def crowd(self, most: int = 30) -> list[TriggerDefinition]:
         """Several triggers."""
         return [self.trigger(number) for number in range(1, self.randint(1, most) + 1)]
