@@ -15,6 +15,7 @@ from agentauri.actors.evaluator import Evaluator
 from agentauri.actors.state_keeper import StateKeeper
 from agentauri.engine.plan import is_watch
 from agentauri.engine.shard import partition_of
+from agentauri.models.event import Event
 from agentauri.models.ids import TriggerId
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.store import firings, partition_clocks, partitions, snapshots
@@ -75,16 +76,18 @@ class Story:
     # -- the log ------------------------------------------------------------------------------------------------------
 
     async def _add_events(self) -> None:
-        drawn = [self._world.event() for _ in range(self._world.randint(1, 12))]
+        await self._insert([self._world.event() for _ in range(self._world.randint(1, 12))])
+
+    async def _insert(self, drawn: list[Event], chain: int | None = None) -> None:
         rows = []
         for one in drawn:
-            time = one.block_timestamp
+            chain_id, time = chain or one.chain_id, one.block_timestamp
             if self._in_order:
-                self._times[one.chain_id] += self._world.choice([0, 0, 1, 5, 30])
-                time = START + self._times[one.chain_id]
+                self._times[chain_id] += self._world.choice([0, 0, 1, 5, 30])
+                time = START + self._times[chain_id]
             agent = one.agent_id if self._world.random() < 0.3 else self._world.choice([1, 2])
             rows.append({
-                "id": UUID(int=self._world.getrandbits(128)), "chain_id": one.chain_id, "registry": one.registry,
+                "id": UUID(int=self._world.getrandbits(128)), "chain_id": chain_id, "registry": one.registry,
                 "event_type": one.event_type, "agent_id": agent, "contract": one.contract,
                 "block_number": one.block_number, "block_hash": one.block_hash,
                 "block_timestamp": datetime.fromtimestamp(time, UTC), "transaction_hash": one.transaction_hash,
@@ -142,7 +145,10 @@ class Story:
         )  # fmt: skip
 
     async def _retract(self) -> None:
-        """A chain leaves its newest events."""
+        """A chain leaves its newest events. The fork it takes begins later than the one it left had come.
+
+        So what was silent then is silent still: an absence that was told stands while its last event does.
+        """
         chain = self._world.choice(CHAINS)
         sql = "SELECT seq FROM events WHERE chain_id = $1 AND retracted_at IS NULL ORDER BY seq DESC LIMIT 20"
         seqs = [row[0] for row in await self._rig.pool.fetch(sql, chain)]
@@ -161,6 +167,7 @@ class Story:
                 chain, first, seq,
             )  # fmt: skip
             await connection.execute("DELETE FROM chains WHERE chain_id = $1", chain)
+        await self._insert([self._world.event()], chain)
 
     async def _set_clock(self) -> None:
         """A chain has come further than its events; what comes after has later times."""

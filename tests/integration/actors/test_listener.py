@@ -85,6 +85,22 @@ async def test_p11_slow_evaluator_delays_nobody_and_catches_up(
     await eventually(lambda: slow.seqs == quick.seqs)
 
 
+async def test_p11_slow_evaluator_holds_no_more_pages_than_the_high_water_mark(
+    fakes: tuple[Listener, list[Fake], list[bool]], pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, (quick, slow), _ = fakes
+    monkeypatch.setattr("agentauri.actors.pages.MOST_ROWS", 5)
+    listener._reader._rows = 5
+    slow.go.clear()
+    await add(pool, 5 * (KEPT_PAGES + 10))
+    await eventually(lambda: len(quick.seqs) == 5 * (KEPT_PAGES + 10))
+    assert len(listener._reader._pages) <= KEPT_PAGES
+    assert slow.pages == []
+    slow.go.set()
+    await eventually(lambda: slow.seqs == quick.seqs)
+    assert len(listener._reader._pages) <= KEPT_PAGES
+
+
 async def test_evaluator_that_comes_back_is_served_from_where_it_is(
     fakes: tuple[Listener, list[Fake], list[bool]], pool: Pool
 ) -> None:

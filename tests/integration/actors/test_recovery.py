@@ -2,6 +2,7 @@
 
 import random
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -28,7 +29,7 @@ async def served(rig: Rig) -> Evaluator:
     return evaluator
 
 
-async def standing(rig: Rig) -> set[str]:
+async def standing(rig: Rig) -> set[UUID]:
     rows = await rig.pool.fetch("SELECT id FROM deliveries WHERE status <> 'cancelled'")
     return {row["id"] for row in rows}
 
