@@ -75,7 +75,9 @@ async def get_trigger_ledger(
     """What the trigger matched, fired and sent, by the day of the events' blocks.
 
     Every firing is, for each action that the trigger had then, in exactly one of the outcomes; `GET /deliveries` lists
-    them with their reasons. Deliveries older than the deployment keeps them are in none.
+    them with their reasons. Deliveries older than the deployment keeps them are in none. What a reorganisation of the
+    chain takes back stays counted, as its deliveries stay: cancelled, or delivered before. What fires only because of
+    one is counted then. A match is in `cooled_down` when it was silenced as it was met.
     """
     first, last = _days(since, until)
     async with context.searches, context.pool.acquire() as connection:

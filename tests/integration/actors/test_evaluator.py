@@ -1,20 +1,14 @@
-"""An evaluator on real stores: what it enqueues and what state it has, through crashes at every step of its commit."""
+"""An evaluator on real stores: what it enqueues and what state it has; test_evaluator_kills.py has its crashes."""
 
 import asyncio
-import inspect
-import itertools
 import random
 from typing import Any
 
 import pytest
 
-from agentauri.actors import evaluator as evaluator_module
 from agentauri.actors import tasks
 from agentauri.actors.evaluator import Evaluator
-from agentauri.actors.state_keeper import StateKeeper
 from agentauri.store import firings, partitions, snapshots
-from agentauri.store.checkpoints import Checkpoints
-from tests.support.oracle import one_pass
 from tests.support.path import Gone, Rig
 from tests.support.rows import feedback, insert_events
 from tests.support.triggers import BURST, EMA_LOW, LOW_SCORE, end_trigger, make_organization, make_trigger
@@ -103,69 +97,6 @@ async def test_p11_page_of_an_older_epoch_and_page_with_a_gap_change_nothing(rig
     await evaluator.batch(newer)
     assert (await rig.deliveries()) == set()
     await evaluator.drain()
-
-
-STEPS: dict[str, tuple[Any, str, int, bool]] = {
-    "① before": (evaluator_module, "work_off", 0, False),
-    "① after": (evaluator_module, "work_off", 0, True),
-    "② before": (firings, "commit", 0, False),
-    "② its answer is lost": (firings, "commit", 0, True),
-    "② of progress alone": (partitions, "advance", 0, False),
-    "③ before": (StateKeeper, "checkpoint", 0, False),
-    "③ some partitions added": (Checkpoints, "add", 1, False),
-    "③ some partitions written": (Checkpoints, "write", 1, True),
-    "③ after": (StateKeeper, "checkpoint", 0, True),
-    "④ before the answer": (Evaluator, "_measure", 0, False),
-}
-"""Where the process ends in the numbered steps of a commit: in which call, after how many others, and on which side."""
-
-
-def ending(owner: Any, name: str, others: int, after: bool) -> Any:
-    """The call, which the process does not survive."""
-    real, calls = getattr(owner, name), itertools.count()
-
-    def call_now(*arguments: Any, **more: Any) -> Any:
-        answer = real(*arguments, **more) if after else None
-        raise Gone(answer)
-
-    async def call(*arguments: Any, **more: Any) -> Any:
-        last = next(calls) == others
-        if last and not after:
-            raise Gone
-        answer = await real(*arguments, **more)
-        if last:
-            raise Gone
-        return answer
-
-    return call if inspect.iscoroutinefunction(real) else call_now
-
-
-@pytest.mark.parametrize("step", STEPS)
-async def test_p14_kill_at_a_step_of_every_commit_changes_neither_queue_nor_state(
-    rig: Rig, step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await three_triggers(rig)
-    await scores(rig, [*some_scores(50, 1), *[99] * 100])
-    kills, evaluator = 0, await rig.start()
-    while (await evaluator.progress()).last_seq < await rig.head():
-        rig.read_anew()
-        with monkeypatch.context() as patch:
-            patch.setattr(*STEPS[step][:2], ending(*STEPS[step]))
-            try:
-                await rig.serve(evaluator, most=1)
-            except Gone:
-                kills += 1
-        await rig.crash(evaluator)
-        evaluator = await rig.start()
-        rig.read_anew()
-        await rig.serve(evaluator, most=1)
-    assert kills
-    live, truth = state_of(evaluator), await one_pass(rig.pool)
-    assert {row["id"] for row in await rig.pool.fetch("SELECT id FROM deliveries")} == truth.queue
-    assert live == truth.states
-    assert await rig.unreconciled() == []
-    await rig.crash(evaluator)
-    assert await rebuilt_state(rig) == live
 
 
 async def undisturbed_queue(rig: Rig) -> set[tuple[str, str, str, str]]:
