@@ -47,7 +47,9 @@ async def rebuild(connection: Connection, checkpoints: Checkpoints | None, owned
         upto = group[0].last_seq
         retractions = await event_log.retractions(connection, 0, upto)
         found = await snapshots.bases(connection, [one.partition for one in group], upto, retractions)
+        tokens = {one.partition: one.token for one in group}
         for partition, seq in found.items():
+            await _forget_future(checkpoints, partition, tokens[partition])
             cached = await _cached(checkpoints, partition, seq, upto, retractions)
             from_redis += [partition] if cached else []
             bases[partition], states[partition] = cached or (seq, await snapshots.load(connection, partition, seq))
@@ -63,6 +65,16 @@ async def rebuild(connection: Connection, checkpoints: Checkpoints | None, owned
 
 def _progress(one: Owned) -> int:
     return one.last_seq
+
+
+async def _forget_future(checkpoints: Checkpoints | None, partition: int, token: int) -> None:
+    """Remove a checkpoint of an owner after us: of a database that was put back since, it would fence us for long.
+
+    If there is such an owner after all, it finds its checkpoint gone, and writes it anew.
+    """
+    meta = await checkpoints.meta(partition) if checkpoints else None
+    if checkpoints is not None and meta is not None and meta.token > token:
+        await checkpoints.forget(partition)
 
 
 async def _cached(

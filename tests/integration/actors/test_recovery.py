@@ -95,6 +95,20 @@ async def test_p16_redis_that_is_ahead_of_a_restored_database_is_not_used(rig: R
     assert state_of(await rig.start()) == restored[0]
 
 
+async def test_p13_owners_that_a_restored_database_knows_nothing_of_fence_nobody(rig: Rig) -> None:
+    await three_triggers(rig)
+    for start in (0, 10, 20):
+        await scores(rig, some_scores(10, start), start=start)
+        await rig.crash(await served(rig))
+    await rig.pool.execute("UPDATE partitions SET owner_token = 0")
+    evaluator = await rig.start()
+    await scores(rig, some_scores(10, 4), start=30)
+    await rig.serve(evaluator)
+    live = state_of(evaluator)
+    await rig.crash(evaluator)
+    assert state_of(await rig.start()) == live == (await one_pass(rig.pool)).states
+
+
 async def test_p16_redis_away_for_a_while_costs_no_state(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_keeper, "REDIS_REST_SECONDS", 0.0)
     await three_triggers(rig)
