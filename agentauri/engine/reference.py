@@ -74,10 +74,11 @@ class ReferenceEvaluator:
     def tick(self, chain: int, time: int) -> list[Match]:
         """Every absence that is due when the chain has come to that time."""
         found = []
-        for trigger in self.definitions.values():
+        for trigger in filter(_is_absence, self.definitions.values()):
+            names = _names(trigger)
             for index, one in _stateful(trigger):
                 for group, past in self.pasts.get(trigger.id, {}).items():
-                    last = past.seen.get(_names(trigger)[index], [])
+                    last = past.seen.get(names[index], [])
                     if not isinstance(one.config, AbsenceConfig) or not last or group[0] != str(chain) or past.told:
                         continue
                     began, event = last[-1]
