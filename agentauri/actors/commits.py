@@ -5,9 +5,10 @@ due. Raises Fenced, and does nothing, when a partition has another owner (protoc
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from uuid import UUID
 
 from agentauri.actors.batch import Outcome
@@ -76,12 +77,30 @@ async def retract(
 
     What fires only now is counted; what does not any more stays counted, as its deliveries stay, cancelled.
     """
-    mine, ids = [one.partition for one in behind], [one.id for one in outcome.deliveries]
+    mine, rows = [one.partition for one in behind], outcome.deliveries
     async with connection.transaction():
-        before = await firings.known(connection, ids)
-        lanes = await firings.retract(connection, mine, retraction.first_seq, retraction.seq, outcome.deliveries)
-        made = await firings.known(connection, ids) - before
-        await ledger.add_firings(connection, _count_new(outcome.deliveries, before, made))
+        mend = partial(firings.retract, connection, mine, retraction.first_seq, retraction.seq, rows)
+        lanes = await _counting_new(connection, rows, mend)
         await partition_clocks.forget(connection, mine, retraction.chain_id)
         await partitions.advance(connection, behind, retraction.seq)
+    return lanes
+
+
+async def retract_of(
+    connection: Connection, trigger_id: UUID, first_seq: int, end: int, rows: Sequence[NewDelivery]
+) -> set[str]:
+    """The same for one trigger whose past is worked off, as far as it has come, in the caller's transaction."""
+    mend = partial(firings.retract_of, connection, trigger_id, first_seq, end, rows)
+    return await _counting_new(connection, rows, mend)
+
+
+async def _counting_new(
+    connection: Connection, rows: Sequence[NewDelivery], mend: Callable[[], Awaitable[set[str]]]
+) -> set[str]:
+    """Do what makes the queue hold ``rows``, and count what fires only since then."""
+    ids = [one.id for one in rows]
+    before = await firings.known(connection, ids)
+    lanes = await mend()
+    made = await firings.known(connection, ids) - before
+    await ledger.add_firings(connection, _count_new(rows, before, made))
     return lanes

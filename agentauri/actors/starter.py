@@ -18,8 +18,8 @@ from agentauri.actors.pasts import Past
 from agentauri.errors import Fenced
 from agentauri.models.packed import pack
 from agentauri.models.trigger import TriggerDefinition
-from agentauri.store import firings, start_work, trigger_versions
 from agentauri.store import log as event_log
+from agentauri.store import start_work, trigger_versions
 from agentauri.store.database import Connection
 from agentauri.store.firings import DISABLE_AFTER_FAILURES, Failure
 from agentauri.store.start_work import Base, Start
@@ -132,7 +132,7 @@ class Turn:
             if not await start_work.lock(self._connection, self._start):
                 return False
             await self._advance(head, state, base)
-            lanes = await firings.retract_of(self._connection, self._start.trigger_id, first_seq, end, holding)
+            lanes = await commits.retract_of(self._connection, self._start.trigger_id, first_seq, end, holding)
         self._committed(head, state, base)
         await self._ring(lanes)
         return True

@@ -47,6 +47,7 @@ async def assert_as_if_it_had_been_there(rig: Rig, trigger: TriggerDefinition) -
     evaluator = await rig.start()
     await rig.serve(evaluator)
     assert await queue(rig.pool) == await expected(rig.pool, trigger, 0)
+    assert await rig.unreconciled() == []
     live = state_of(evaluator)
     assert {key: state for part in live.values() for key, state in part.items()} == await plain_state(rig, trigger)
     await evaluator.drain()
