@@ -37,7 +37,8 @@ RECORD_SQL = f"""
             http_status = r.http_status, error_class = r.error_class, error_message = r.error_message,
             response_excerpt = r.response_excerpt, request = r.request
         FROM r
-        WHERE t.delivery_id = r.id AND t.number = r.number AND t.started_at = r.started_at AND t.lease_token = r.token
+        WHERE t.delivery_id = ANY ($1::uuid[]) AND t.delivery_id = r.id AND t.number = r.number
+            AND t.started_at = r.started_at AND t.lease_token = r.token
             AND t.started_at BETWEEN $15::timestamptz AND $16::timestamptz)
     UPDATE deliveries AS d SET
         status = CASE WHEN r.judgement = 'delivered' THEN 'delivered' WHEN d.retracted THEN 'cancelled'
@@ -54,7 +55,7 @@ RECORD_SQL = f"""
         delivered_at = CASE WHEN r.judgement = 'delivered' THEN statement_timestamp() END,
         updated_at = statement_timestamp()
     FROM r
-    WHERE d.id = r.id AND ((d.status = 'delivering' AND d.lease_token = r.token)
+    WHERE d.id = ANY ($1::uuid[]) AND d.id = r.id AND ((d.status = 'delivering' AND d.lease_token = r.token)
         OR (r.judgement = 'delivered' AND d.status <> 'delivered'))
     RETURNING d.id, d.status, d.retracted AND (d.status = 'delivered' OR d.ambiguous) AS is_told, d.trigger_id,
         EXISTS (SELECT FROM trigger_breakers AS b WHERE b.trigger_id = d.trigger_id

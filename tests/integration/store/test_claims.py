@@ -1,5 +1,6 @@
 """Claims, leases and results as rows (protocol P21–P25)."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -263,3 +264,22 @@ async def test_attempts_of_this_month_have_a_partition(db: Any, queue: Queue, to
     await claim(db, queue, token)
     part = await db.fetchval("SELECT tableoid::regclass::text FROM delivery_attempts")
     assert part == datetime.now(UTC).strftime("delivery_attempts_%Y_%m")
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (claims.CLAIM_SQL, "(NULL, NULL, NULL, NULL, NULL, 15, 5)"),
+        (claims.EXPIRE_SQL, "(500, 8)"),
+        (attempts.RECORD_SQL, f"({', '.join(['NULL'] * 16)})"),
+    ],
+)
+async def test_plan_made_while_the_queue_was_empty_reads_no_table_whole(db: Any, statement: str, values: str) -> None:
+    await db.execute("VACUUM deliveries, delivery_attempts")
+    await db.execute("SET plan_cache_mode = force_generic_plan")
+    await db.execute(f"PREPARE work AS {statement}")
+    plan = "\n".join(row[0] for row in await db.fetch(f"EXPLAIN EXECUTE work {values}"))
+    scans = re.findall(r"Scan using (deliver\w+) .*\n\s+(?:Index Cond: (.*))?", plan)
+    assert scans
+    assert [name for name, condition in scans if not condition] == []
+    assert not re.search(r"Seq Scan on deliver", plan)
