@@ -77,7 +77,7 @@ class Files:
             allow_redirects=False,
             trace_request_ctx=Progress(),
         ) as response:
-            body, is_cut = await read_capped(response)
+            body, is_cut = await read_capped(response.content)
         host = urlsplit(url).hostname
         if response.status != OK:
             raise self._refused(host, response)

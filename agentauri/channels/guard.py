@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from agentauri.channels.addresses import Policy
-from agentauri.channels.journey import NotedRequest, note_opened
+from agentauri.channels.journey import note_opened
 
 DNS_THREADS = 256
 """A lookup that hangs keeps its thread after its attempt has given up; one tenant's dead names leave others enough."""
@@ -75,7 +75,7 @@ class GuardedClient:
     ) -> None:
         self._policy = policy
         self._sockets: WeakSet[socket.socket] = WeakSet()
-        connector = aiohttp.TCPConnector(
+        self.connector = aiohttp.TCPConnector(
             resolver=GuardedResolver(policy, lookup),
             socket_factory=self._open_socket,
             ttl_dns_cache=DNS_CACHE_SECONDS,
@@ -83,7 +83,7 @@ class GuardedClient:
             limit=0,
         )
         self.session = aiohttp.ClientSession(
-            connector=connector,
+            connector=self.connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -91,7 +91,6 @@ class GuardedClient:
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             trace_configs=traces,
-            request_class=NotedRequest,
         )
 
     def _open_socket(self, info: AddressInfo) -> socket.socket:
@@ -112,14 +111,13 @@ class GuardedClient:
         await self.session.close()
 
 
-async def read_capped(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The body up to the cap, and whether it was longer; what is longer costs the connection."""
+async def read_capped(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
+    """The body up to the cap, and whether it is longer; what was not read costs the connection when it is released."""
     parts: list[bytes] = []
     size = 0
-    async for part in response.content.iter_any():
+    async for part in content.iter_any():
         parts.append(part)
         size += len(part)
         if size > MAX_BODY_BYTES:
-            response.close()
             return b"".join(parts)[:MAX_BODY_BYTES], True
     return b"".join(parts), False

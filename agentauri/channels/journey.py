@@ -1,14 +1,11 @@
 """How far the request of a task has come: noted where a socket is made and where a request goes out.
 
 aiohttp's traces tell the same, and cost a tenth of a webhook. A ``Journey`` belongs to one request of one task at a
-time; a client that was opened with ``request_class=NotedRequest`` notes it.
+time: the guard notes the socket, whoever writes the request (``exchange.py``) that it is sent.
 """
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-
-from aiohttp import ClientRequest, ClientResponse
-from aiohttp.connector import Connection
 
 
 @dataclass(slots=True)
@@ -36,12 +33,3 @@ def begin(journey: Journey) -> None:
 def note_opened() -> None:
     """A socket is made for the request of this task, or of the task that asked for it."""
     _under_way.get(_nobody).opened = True
-
-
-class NotedRequest(ClientRequest):
-    """A request that notes when it begins to go out."""
-
-    async def send(self, conn: Connection) -> ClientResponse:
-        """Send it over ``conn``."""
-        _under_way.get(_nobody).sent = True
-        return await super().send(conn)

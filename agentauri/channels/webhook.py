@@ -1,4 +1,4 @@
-"""The channel of ``rest`` actions: signed webhooks over aiohttp, behind the outbound guard.
+"""The channel of ``rest`` actions: signed webhooks, behind the outbound guard.
 
 Whatever the receiver does, hangs, resets, redirects, drips or floods, an attempt ends within its deadline in exactly
 one outcome, with the connection closed where its state is not known. Which outcomes lead to another attempt is
@@ -6,7 +6,6 @@ one outcome, with the connection closed where its state is not known. Which outc
 """
 
 import asyncio
-import io
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,16 +16,16 @@ import aiohttp
 
 from agentauri.channels.addresses import Policy
 from agentauri.channels.excerpt import MESSAGE_BYTES, clean, excerpt
+from agentauri.channels.exchange import Answer, Exchange
 from agentauri.channels.failures import classify
-from agentauri.channels.guard import MAX_BODY_BYTES, GuardedClient, read_capped
-from agentauri.channels.journey import Journey, begin
+from agentauri.channels.guard import MAX_BODY_BYTES, GuardedClient
+from agentauri.channels.journey import Journey
 from agentauri.channels.request import Prepared, Request, build, prepare
 from agentauri.channels.retry import parse_retry_after
 from agentauri.errors import Blocked, TemplateError
 from agentauri.models.delivery import Attempt, Claimed, Outcome
 
 PREPARED_KEPT = 10_000
-LARGE_BODY_BYTES = 256 * 1024
 
 
 class Webhook:
@@ -34,6 +33,7 @@ class Webhook:
 
     def __init__(self, client: GuardedClient, now: Callable[[], float] = time.time) -> None:
         self._client = client
+        self._exchange = Exchange(client)
         self._now = now
         self._prepared: OrderedDict[tuple[UUID, datetime], Prepared] = OrderedDict()
 
@@ -59,9 +59,10 @@ class Webhook:
         journey = Journey()
         try:
             async with asyncio.timeout(seconds):
-                return await self._exchange(request, prepared, journey, began)
+                answer = await self._send(request, journey)
         except (aiohttp.ClientError, OSError, Blocked, ValueError) as error:
             return _failed(error, request, journey, time.monotonic() - began, seconds)
+        return self._answered(answer, request, prepared, began)
 
     def _prepare(self, delivery: Claimed) -> Prepared:
         key = (delivery.action_id, delivery.version)
@@ -72,61 +73,32 @@ class Webhook:
                 self._prepared.popitem(last=False)
         return found
 
-    async def _exchange(self, request: Request, prepared: Prepared, journey: Journey, began: float) -> Attempt:
+    async def _send(self, request: Request, journey: Journey) -> Answer:
         try:
-            return await self._send(request, prepared, journey, began)
+            return await self._exchange.send(request, journey)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             if not journey.reused:
                 raise
         # The receiver had closed the kept connection: that says nothing about it, so a new one is tried.
-        return await self._send(request, prepared, journey, began)
+        return await self._exchange.send(request, journey)
 
-    async def _send(self, request: Request, prepared: Prepared, journey: Journey, began: float) -> Attempt:
-        begin(journey)
-        headers = {**request.headers, "Connection": "close"} if self._client.crowded else request.headers
-        async with self._client.session.request(
-            request.method,
-            request.url,
-            headers=headers,
-            data=_payload(request.body),
-            allow_redirects=False,
-        ) as response:
-            body, is_cut = await read_capped(response)
-        return self._answered(response, body, is_cut, request, prepared, began)
-
-    def _answered(
-        self,
-        response: aiohttp.ClientResponse,
-        body: bytes,
-        is_cut: bool,
-        request: Request,
-        prepared: Prepared,
-        began: float,
-    ) -> Attempt:
-        is_success = prepared.expects(response.status)
-        message = None if is_success else _say_status(response.status)
-        if is_cut:
+    def _answered(self, answer: Answer, request: Request, prepared: Prepared, began: float) -> Attempt:
+        is_success = prepared.expects(answer.status)
+        message = None if is_success else _say_status(answer.status)
+        if answer.is_cut:
             message = f"{message or 'Accepted.'} The answer was longer than {MAX_BODY_BYTES} bytes and was cut."
+        asked = answer.headers.get("Retry-After")
         return Attempt(
             outcome=Outcome.SUCCESS if is_success else Outcome.HTTP,
             duration_seconds=time.monotonic() - began,
-            http_status=response.status,
+            http_status=answer.status,
             error_class=None if is_success else "UnexpectedStatus",
             error_message=message,
-            response_excerpt=excerpt(body),
+            response_excerpt=excerpt(answer.body),
             request=request.without_secrets(),
-            retry_after=parse_retry_after(
-                response.headers.get("Retry-After"), datetime.fromtimestamp(self._now(), UTC)
-            ),
+            retry_after=parse_retry_after(asked, datetime.fromtimestamp(self._now(), UTC)) if asked else None,
             sent=True,
         )
-
-
-def _payload(body: bytes) -> aiohttp.BytesPayload | io.BytesIO | None:
-    """A body as aiohttp takes it without a search for its type, or a warning: large ones are written in pieces."""
-    if len(body) > LARGE_BODY_BYTES:
-        return io.BytesIO(body)
-    return aiohttp.BytesPayload(body) if body else None
 
 
 def _say_status(status: int) -> str:

@@ -32,6 +32,9 @@ def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
 
 PLAIN = {
     "/ok": OK,
+    "/early": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK,
+    "/204": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "/old": b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
     "/302": answer("302 Found", "Location: /ok"),
     "/400": answer("400 Bad Request", body=b"\x00bad\x1b[31m \xff\xfe " + "ü".encode() * 3000),
     "/410": answer("410 Gone"),
@@ -137,7 +140,7 @@ class Misbehaving:
             case _:
                 writer.write(PLAIN.get(path, OK))
                 await writer.drain()
-                return path not in ("/nonsense", "/short")
+                return path not in ("/nonsense", "/short", "/old")
         return False
 
 

@@ -95,7 +95,7 @@ class Telegram:
         async with self._client.session.post(
             call.url, headers=HEADERS, data=call.body, allow_redirects=False, trace_request_ctx=progress
         ) as response:
-            body, _ = await read_capped(response)
+            body, _ = await read_capped(response.content)
         return read_answer(response.status, body, own_token=prepared.own_token), body
 
 
