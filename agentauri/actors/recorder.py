@@ -7,7 +7,6 @@ ends, and the delivery is attempted again.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from agentauri import logs, metrics
@@ -105,12 +104,12 @@ class Recorder:
             return
         result = batch[0]
         log.error("result_refused", delivery=str(result.claimed.id), error=repr(error))
-        bare = replace(
-            result.attempt, error_message=None, response_excerpt=None, request=None, error_class="Unstorable"
+        bare = result.attempt._replace(
+            error_message=None, response_excerpt=None, request=None, error_class="Unstorable"
         )
         if bare == result.attempt:
             raise error
-        await self._write([replace(result, attempt=bare)])
+        await self._write([result._replace(attempt=bare)])
 
 
 def _measure(batch: Sequence[Result]) -> None:

@@ -7,7 +7,7 @@ of the query, nor the body, which a user may have put one into.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
@@ -59,8 +59,7 @@ class Prepared:
         return 200 <= status <= 299 if self.expected is None else status in self.expected
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request, ready to be sent."""
 
     method: str

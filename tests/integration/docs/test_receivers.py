@@ -10,7 +10,6 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,7 @@ async def is_open(port: int) -> bool:
 async def send(url: str, secret: str, *, age: float = 0.0, times: int = 1, **config: Any) -> int | None:
     """Send a delivery as a deliverer does, signed with ``secret``; the last answer's status."""
     webhook = Webhook(GuardedClient(policy_of(["127.0.0.0/8"])), lambda: time.time() - age)
-    delivery = replace(claimed(url, **config), secrets=(secret,))
+    delivery = claimed(url, **config)._replace(secrets=(secret,))
     try:
         answers = [await webhook.attempt(delivery, 10.0) for _ in range(times)]
     finally:
