@@ -17,7 +17,8 @@ from agentauri.store.held import TRY_AGAIN, Held
 
 log = logs.get("recorder")
 
-MAX_BATCH = 500
+MAX_BATCH = 200
+"""More to a statement would not make it cheaper: it compares each attempt with each result."""
 RETRY_FIRST_SECONDS = 0.05
 RETRY_MOST_SECONDS = 2.0
 
