@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,8 @@ DESTINATIONS = 50
 EACH = 800
 """Deliveries to each destination in a run."""
 RUNS = 3
+PAIRS = 5
+"""Runs beside hung receivers, each between two without: what else the machine does then slows both kinds alike."""
 RATE_BAR, REUSE_BAR, SLOWDOWN_BAR = 4_000, 90, 10
 QUEUED_SECONDS = 4.0
 """From queueing to the moment that all rows are due: beats share the lanes out meanwhile."""
@@ -86,7 +89,7 @@ def _address(number: int, run: int = 0) -> str:
 @contextmanager
 def _receiver() -> Iterator[tuple[int, int]]:
     """Process id and port."""
-    addresses = [_address(number, run) for run in range(RUNS + 1) for number in range(DESTINATIONS)]
+    addresses = [_address(number, run) for run in range(PAIRS + 1) for number in range(DESTINATIONS)]
     words = [sys.executable, "-m", "agentauri.bench.hook_receiver", *addresses]
     child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
@@ -163,26 +166,33 @@ async def _clear(stage: _Stage) -> None:
 async def _measure(stage: _Stage, each: int, say: Progress) -> list[Case]:
     all_, half = [*stage.hooks.answering], [*stage.hooks.answering][: DESTINATIONS // 2]
     runs: list[_Run] = []
-    slower: list[float] = []
-    alone: list[_Run] = []
     await _deliver(stage, all_, (), max(1, each // 4))
     for number in range(RUNS):
         runs.append(await _deliver(stage, all_, (), each))
         say(f"run {number + 1}: {runs[-1].rate:,.0f} webhooks/s, {runs[-1].reused:.1f} % reused, {runs[-1].cpu}")
-    for number in range(RUNS):
-        alone.append(await _deliver(stage, half, (), each))
-        beside = await _deliver(stage, half, stage.hooks.hanging[number], each)
-        slower.append(100 * (1 - beside.rate / alone[-1].rate))
-        say(f"run {number + 1}: {alone[-1].rate:,.0f} webhooks/s alone, {beside.rate:,.0f} beside hung ones")
+    alone, slower = await _beside_hung(stage, half, each, say)
     cpu = {name: Case(name, "", [one.cpu[name] for one in runs]).value for name in runs[0].cpu}
     size = {"destinations": DESTINATIONS, "deliveries": each * DESTINATIONS, "deliverers": DELIVERERS}
     rates, reused = [one.rate for one in runs], [one.reused for one in runs]
-    base = {"hung": DESTINATIONS // 2, "alone_per_second": Case("", "", [one.rate for one in alone]).value}
+    base = {"hung": DESTINATIONS // 2, "alone_per_second": Case("", "", alone).value}
     return [
         Case("deliveries_sustained", "webhooks/s", rates, RATE_BAR, parameters={**size, "cpu_us": cpu}),
         Case("connection_reuse_ratio", "%", reused, REUSE_BAR, parameters=size),
         Case("hung_receivers_slowdown", "%", slower, SLOWDOWN_BAR, lower_is_better=True, parameters=base),
     ]
+
+
+async def _beside_hung(
+    stage: _Stage, good: Sequence[UUID], each: int, say: Progress
+) -> tuple[list[float], list[float]]:
+    """Rates of ``good`` alone, and by how many percent as many hung destinations lower them."""
+    alone, slower = [(await _deliver(stage, good, (), each)).rate], []
+    for number, hanging in enumerate(stage.hooks.hanging, 1):
+        beside = (await _deliver(stage, good, hanging, each)).rate
+        alone.append((await _deliver(stage, good, (), each)).rate)
+        slower.append(100 * (1 - beside / fmean(alone[-2:])))
+        say(f"run {number}: {fmean(alone[-2:]):,.0f} webhooks/s alone, {beside:,.0f} beside hung ones")
+    return alone, slower
 
 
 async def _run(addresses: Addresses, namespace: str, receiver: tuple[int, int], each: int, say: Progress) -> list[Case]:
@@ -192,7 +202,7 @@ async def _run(addresses: Addresses, namespace: str, receiver: tuple[int, int], 
             here = [f"http://{_address(number)}:{port}/hook" for number in range(DESTINATIONS)]
             hung = [
                 [f"http://{_address(number, run)}:{port}/hang" for number in range(DESTINATIONS // 2)]
-                for run in range(1, RUNS + 1)
+                for run in range(1, PAIRS + 1)
             ]
             hooks = await make_hooks(connection, SECRET_KEY, here, hung)
             clock = await Clock.of_database(connection)
