@@ -223,6 +223,8 @@ class Deliverer:
             for one in found:
                 at = heard + max(0.0, one.wait_seconds)
                 self._due(one.destination, one.organization_id, at, one.rate, heard)
+                if one.pause_seconds > 0 and one.destination.lane in self._keeper.owned:
+                    self._discipline.pause_lane(one.destination.lane, heard + one.pause_seconds)
         if is_time:
             took = time.monotonic() - now
             self._look_at = time.monotonic() + max(LOOK_SECONDS, took / LOOK_SHARE)

@@ -79,6 +79,11 @@ MOVED_SQL = """
     WHERE a.id = m.id AND a.updated_at = m.version"""
 """What waits for the old chat follows when it is claimed (protocol P23)."""
 
+PAUSE_SQL = """
+    UPDATE lanes AS l SET paused_until = greatest(l.paused_until, now() + make_interval(secs => p.seconds))
+    FROM unnest($1::text[], $2::float8[]) AS p (lane, seconds) WHERE l.lane = p.lane"""
+"""Whoever leases the lane next knows it, too."""
+
 REFUSED = asyncpg.DataError
 """What ``record`` raises when a value does not fit its column."""
 GONE_REASON = "The receiver answered 410 Gone: it wants no more deliveries."
@@ -105,6 +110,7 @@ async def record(connection: Connection, results: Sequence[Result]) -> Recorded:
     told = [row["id"] for row in rows if row["is_told"]]
     lanes = await insert_notices(connection, told)
     await _follow_moved(connection, ordered)
+    await _keep_pauses(connection, ordered)
     lanes |= await _disable_gone(connection, ordered)
     await breakers.judge(connection, _verdicts(results, {row["id"]: row for row in rows}))
     return Recorded({row["id"]: DeliveryStatus(row["status"]) for row in rows}, lanes)
@@ -132,6 +138,17 @@ async def _follow_moved(connection: Connection, results: Sequence[Result]) -> No
         ]
         versions = [one.claimed.version for one in moved.values()]
         await connection.execute(MOVED_SQL, list(moved), versions, chats, places)
+
+
+async def _keep_pauses(connection: Connection, results: Sequence[Result]) -> None:
+    """Write down how long servers asked to be left alone."""
+    pauses: dict[str, float] = {}
+    for one in results:
+        if one.attempt.pauses_lane and one.attempt.retry_after:
+            lane = one.claimed.destination.lane
+            pauses[lane] = max(pauses.get(lane, 0.0), one.attempt.retry_after)
+    if pauses:
+        await connection.execute(PAUSE_SQL, list(pauses), list(pauses.values()))
 
 
 def _verdicts(results: Sequence[Result], changed: Mapping[UUID, asyncpg.Record]) -> list[Verdict]:

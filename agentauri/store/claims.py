@@ -43,7 +43,9 @@ how many are looked for is not made to seem one: then each would be looked for a
 DISCOVER_SQL = """
     SELECT l.lane, s.destination, s.organization_id,
         extract(epoch FROM s.next_attempt_at - statement_timestamp())::float8 AS wait,
-        (a.config ->> 'rate_limit_per_second')::float8 AS rate
+        (a.config ->> 'rate_limit_per_second')::float8 AS rate,
+        coalesce((SELECT extract(epoch FROM p.paused_until - statement_timestamp()) FROM lanes AS p
+            WHERE p.lane = l.lane), 0)::float8 AS pause
     FROM unnest($1::text[]) AS l (lane) CROSS JOIN LATERAL (
         WITH RECURSIVE walk AS (
             (SELECT d.destination, d.organization_id, d.next_attempt_at, d.action_id FROM deliveries AS d
@@ -60,7 +62,9 @@ DISCOVER_SQL = """
 CLAIM_SQL = f"""
     WITH wanted AS MATERIALIZED (
         SELECT w.lane, w.destination, CASE WHEN (
-                SELECT l.owner_token = $4 AND l.lease_until > statement_timestamp() FROM lanes AS l WHERE l.lane = w.lane)
+                SELECT l.owner_token = $4 AND l.lease_until > statement_timestamp()
+                    AND coalesce(l.paused_until <= statement_timestamp(), true)
+                FROM lanes AS l WHERE l.lane = w.lane)
             THEN w.n ELSE 0 END AS n
         FROM unnest($1::text[], $2::text[], $3::int[]) AS w (lane, destination, n)),
     due AS MATERIALIZED (
@@ -145,12 +149,16 @@ EXPIRE_SQL = f"""
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A destination where something waits: for how many seconds still, and at which rate it may be served."""
+    """A destination where something waits: for how many seconds still, and at which rate it may be served.
+
+    ``pause_seconds``: for so long its lane's server asked to be left alone; not positive: it may be asked.
+    """
 
     destination: Destination
     organization_id: UUID
     wait_seconds: float
     rate: float | None
+    pause_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +190,9 @@ async def discover(connection: Connection, lanes: Sequence[str]) -> list[Due]:
     """Every destination of ``lanes`` with open rows; costs one index probe each, however many rows wait."""
     rows = await connection.fetch(DISCOVER_SQL, list(lanes))
     return [
-        Due(Destination(row["lane"], row["destination"]), row["organization_id"], row["wait"], row["rate"])
+        Due(
+            Destination(row["lane"], row["destination"]), row["organization_id"], row["wait"], row["rate"], row["pause"]
+        )
         for row in rows
     ]
 

@@ -99,8 +99,9 @@ async def leave(connection: Connection, token: UUID) -> None:
 
 
 async def prune(connection: Connection) -> None:
-    """Forget lanes and deliverers that have been away for an hour."""
-    for table in ("lanes", "deliverers"):
-        await connection.execute(
-            f"DELETE FROM {table} WHERE lease_until < statement_timestamp() - interval '{FORGET_AFTER}'"
-        )
+    """Forget lanes and deliverers that have been away for an hour, but no lane whose server asked to be left alone."""
+    away = f"lease_until < statement_timestamp() - interval '{FORGET_AFTER}'"
+    await connection.execute(f"DELETE FROM deliverers WHERE {away}")
+    await connection.execute(
+        f"DELETE FROM lanes WHERE {away} AND coalesce(paused_until <= statement_timestamp(), true)"
+    )

@@ -141,6 +141,26 @@ async def test_wait_that_telegram_asks_for_silences_the_whole_bot_and_no_other(
     assert len(api.refused) == 1
 
 
+async def test_wait_that_telegram_asks_for_is_kept_by_the_next_owner_of_the_bot(
+    db: Connection, queue: Queue, database: str, api: BotApi
+) -> None:
+    for chat in range(1, 4):
+        api.chats[str(chat)] = "private"
+    api.flood(2)
+    await add(db, queue, 1, retry=[0, 0, 0])
+    async with delivering(database, api):
+        await eventually(lambda: has(db, "retrying", 1))
+        refused_at = time.monotonic()
+    await add(db, queue, 2)
+    await add(db, queue, 3, bot_token=OWN_TOKEN)
+    async with delivering(database, api):
+        await eventually(lambda: has(db, "delivered", 3))
+    by_chat = {one.chat: one.at - refused_at for one in api.sent}
+    assert by_chat["3"] < min(by_chat["1"], by_chat["2"])
+    assert min(by_chat["1"], by_chat["2"]) > 1.5
+    assert len(api.refused) == 1
+
+
 async def test_moved_chat_is_followed_and_its_new_number_kept(
     db: Connection, queue: Queue, database: str, api: BotApi
 ) -> None:
