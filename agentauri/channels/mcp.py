@@ -2,7 +2,8 @@
 
 An attempt is everything that one call takes: the agent's registration file, the event's file and its check, and the
 call, all behind the outbound guard and within one deadline, and it ends in exactly one outcome. What a failing file
-leads to is never held against the server. The server learns the delivery's id in ``_meta`` and in headers, so that
+leads to is never held against the server. However many agents name one host, it gets few calls at once: their lanes
+know nothing of each other. The server learns the delivery's id in ``_meta`` and in headers, so that
 it can tell a repeat.
 """
 
@@ -27,6 +28,7 @@ from agentauri.channels.envelope import envelope, template_values
 from agentauri.channels.excerpt import MESSAGE_BYTES, clean
 from agentauri.channels.failures import classify
 from agentauri.channels.files import MAX_FILE_BYTES, Files
+from agentauri.channels.gates import Gates
 from agentauri.channels.guard import GuardedClient
 from agentauri.channels.mcp_outcome import Call, Sent, judged
 from agentauri.channels.progress import traces
@@ -37,6 +39,7 @@ from agentauri.errors import Blocked, TemplateError, Unobtainable
 from agentauri.models.action import MASK
 from agentauri.models.delivery import Attempt, Claimed, Judgement, Outcome
 from agentauri.models.mcp_action import TEMPLATES
+from agentauri.models.place import parse_place
 from agentauri.models.template import MAX_RESULT_BYTES, JsonTemplate, parse_json
 from agentauri.models.template_names import FILE_CONTENT, is_known_in_mcp
 
@@ -44,7 +47,13 @@ PREPARED_KEPT = 10_000
 SDK_MODULE = "agentauri.channels.mcp_call"
 MAX_AGENT_DIGITS = 78
 """Of 2^256 - 1."""
+MAX_RESOLVED_IN_FLIGHT = 8
+"""Calls under way to one host that agents' registration files name, as many as a destination gets (protocol P22)."""
+LEAST_CALL_SECONDS = 0.5
+"""A call that would have less time than this is not begun: the server could not be blamed for it."""
 METHOD = "tools/call"
+NO_FILE = "No file that is needed came"
+BUSY = f"The agent's server had {MAX_RESOLVED_IN_FLIGHT} other calls under way, and none of them ended"
 META_ID = "agentauri/delivery-id"
 META_TYPE = "agentauri/delivery-type"
 
@@ -70,6 +79,7 @@ class Mcp:
         self._client = client
         self._files = Files(client, gateways, now)
         self._endpoints = Endpoints(self._files, uri_of)
+        self._gates = Gates(MAX_RESOLVED_IN_FLIGHT)
         self._sdk: ModuleType | None = None
         self._prepared: OrderedDict[tuple[UUID, datetime], Prepared] = OrderedDict()
 
@@ -93,9 +103,19 @@ class Mcp:
                     self._sdk = await asyncio.to_thread(importlib.import_module, SDK_MODULE)
         except (TemplateError, Unobtainable, aiohttp.ClientError, OSError, Blocked, ValueError) as error:
             return _unmade(error, time.monotonic() - began, seconds)
+        if prepared.url is not None:
+            return await self._call(call, delivery, prepared, began, seconds)
+        try:
+            waits = max(0.0, _left(began, seconds) - LEAST_CALL_SECONDS)
+            async with self._gates.enter(parse_place(call.url).host, waits):
+                return await self._call(call, delivery, prepared, began, seconds)
+        except TimeoutError as error:
+            return _unmade(error, time.monotonic() - began, seconds, BUSY)
+
+    async def _call(self, call: Call, delivery: Claimed, prepared: Prepared, began: float, seconds: float) -> Attempt:
         sent = Sent(self._kept(call), prepared.token, is_resolved=prepared.url is None)
-        left = max(0.0, seconds - (time.monotonic() - began))
-        wire, answer = await self._sdk.call_tool(self._client, call, left)
+        assert self._sdk is not None
+        wire, answer = await self._sdk.call_tool(self._client, call, _left(began, seconds))
         attempt = judged(wire, answer, sent, time.monotonic() - began, seconds)
         if sent.is_resolved and attempt.outcome is not Outcome.SUCCESS:
             self._endpoints.forget(*_agent_of(delivery.context["event"]))
@@ -178,9 +198,13 @@ def _agent_of(event: Mapping[str, Any]) -> tuple[int, int]:
     return int(chain), int(agent)
 
 
-def _unmade(error: Exception, took: float, seconds: float) -> Attempt:
-    """The attempt ended before the server was asked."""
-    message = f"No file that is needed came within {seconds:g} s." if isinstance(error, TimeoutError) else str(error)
+def _left(began: float, seconds: float) -> float:
+    return max(0.0, seconds - (time.monotonic() - began))
+
+
+def _unmade(error: Exception, took: float, seconds: float, late: str = NO_FILE) -> Attempt:
+    """The attempt ended before the server was asked; ``late``: what a time-out means."""
+    message = f"{late} within {seconds:g} s." if isinstance(error, TimeoutError) else str(error)
     judgement = None
     match error:
         case Unobtainable():

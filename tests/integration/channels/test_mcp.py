@@ -1,5 +1,6 @@
 """Calls of tools on servers that the SDK built, of today's protocol and an old one, and on servers that are none."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -346,3 +347,15 @@ async def test_file_is_checked_even_when_it_is_not_given(today: McpServer) -> No
     event = with_data(feedback_uri="data:,x", feedback_hash="0x" + "ab" * 32)
     found = await attempt(delivery(today.url, "anything", event=event, verify_file_hash=True, arguments_template={}))
     assert judge(found) is Judgement.FINAL
+
+
+async def test_host_that_many_agents_name_gets_few_calls_at_once(bad: Misbehaving) -> None:
+    registration = orjson.dumps({"services": [{"name": "MCP", "endpoint": bad.url("/hang")}]}).decode()
+    calls = [delivery(None, event=EVENT | {"agent_id": agent}) for agent in range(20)]
+    async with channel(book=Book(f"data:,{registration}")) as opened:
+        found = await asyncio.gather(*(opened.attempt(one, 2.0) for one in calls))
+    assert {(one.outcome, judge(one)) for one in found} == {(Outcome.TIMEOUT, Judgement.RETRY)}
+    assert bad.most_open == 8
+    waited = [one for one in found if "other calls under way" in (one.error_message or "")]
+    assert len(waited) == 12
+    assert not any(is_destination_failure(one) or one.sent for one in waited)
