@@ -47,6 +47,11 @@ def _tools(server: MCPServer, seen: McpServer) -> None:
         seen.calls.append(("agent.receiveFeedback", {"score": score, "tag1": tag1, "fileContent": fileContent}))
         return "thank you"
 
+    @server.tool(name="agent.receiveValidation")
+    def receive_validation(response: int | None = None, fileContent: Any = None) -> str:
+        seen.calls.append(("agent.receiveValidation", {"response": response, "fileContent": fileContent}))
+        return "thank you"
+
     @server.tool(name="anything")
     def anything(context: Context) -> str:
         """Takes no arguments of its own."""

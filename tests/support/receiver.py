@@ -11,12 +11,13 @@ from standardwebhooks import Webhook
 
 @dataclass
 class Receiver:
-    """What arrived: how often each delivery id, and the bodies. Answers 200 unless told otherwise."""
+    """What arrived: how often each delivery id, its body and headers. Answers 200 unless told otherwise."""
 
     secret: str = ""
     url: str = ""
     seen: Counter[str] = field(default_factory=Counter)
     bodies: dict[str, dict[str, object]] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
     unverified: list[str] = field(default_factory=list)
     status: int = 200
 
@@ -28,6 +29,7 @@ class Receiver:
             self.bodies[identity] = Webhook(self.secret).verify(body, dict(request.headers))
         except Exception as error:  # noqa: BLE001 - the library raises several kinds; each is a finding
             self.unverified.append(f"{identity}: {error!r}")
+        self.headers[identity] = dict(request.headers)
         self.seen[identity] += 1
         return web.Response(status=self.status)
 
