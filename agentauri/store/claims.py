@@ -182,8 +182,7 @@ class Expired:
 async def connect(url: str, *, name: str) -> "asyncpg.Connection[asyncpg.Record]":
     """A connection for claims and attempts alone: its commits are asynchronous. Raises StartError."""
     connection = await database.connect(url, name=name)
-    await connection.execute(SESSION_SQL)
-    return connection
+    return await database.prepared(connection, lambda one: one.execute(SESSION_SQL))
 
 
 async def discover(connection: Connection, lanes: Sequence[str]) -> list[Due]:

@@ -3,6 +3,7 @@
 Guarantees time-outs on every statement and bounded pools. Does not open transactions: callers do, in one visible place.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -108,7 +109,18 @@ async def connect(url: str, *, name: str) -> "asyncpg.Connection[asyncpg.Record]
         )
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise StartError(unreachable(url, error)) from error
-    await _prepare(connection)
+    return await prepared(connection, _prepare)
+
+
+async def prepared(
+    connection: "asyncpg.Connection[asyncpg.Record]", prepare: Callable[[Connection], Awaitable[Any]]
+) -> "asyncpg.Connection[asyncpg.Record]":
+    """The connection after ``prepare``; one whose preparation fails, or is cancelled, is left open by nobody."""
+    try:
+        await prepare(connection)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 

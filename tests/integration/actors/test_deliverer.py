@@ -1,6 +1,7 @@
 """Deliverers against real PostgreSQL and receivers that behave in every way, without Ray."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,8 @@ from tests.support.waiting import eventually
 NAME_FALLBACK = """
     UPDATE trigger_actions SET trigger_id = (SELECT trigger_id FROM trigger_actions WHERE id = $1),
         config = CASE WHEN id = $1 THEN config || jsonb_build_object('fallback_action_id', $2::text) ELSE config END"""
+NOTHING_RUNS = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE $1 AND state <> 'idle')"
+"""What a process that is gone was doing in the database is over."""
 LOOPBACK = ("127.0.0.0/8",)
 
 
@@ -185,6 +188,39 @@ async def test_p21_result_that_never_came_is_made_up_for_when_its_lease_ends(
         receiver.status = 200
         await eventually(lambda: has(db, "delivered", 1))
         assert receiver.seen == {str(id_): 2}
+
+
+async def test_p21_kills_under_load_lose_nothing_and_repeat_only_what_was_in_flight(
+    db: Connection, database: str
+) -> None:
+    dice, kills = random.Random(8004), 4
+    async with receiving() as receiver:
+        for _ in range(8):
+            crowd = await make_queue(db)
+            await crowd.add_deliveries(db, await crowd.add_action(db, receiver.url), 50)
+        for number in range(kills):
+            quick = DelivererSettings(database, SECRET_KEY, LOOPBACK, lane_lease_seconds=2.5, beat_seconds=0.2)
+            victim = Deliverer(f"deliverer-{number:02}", quick)
+            await victim.start()
+            enough = receiver.seen.total() + dice.randrange(1, 60)
+            await eventually(lambda: receiver.seen.total() >= enough, pause=0.001)  # noqa: B023 - within its round
+            await kill(victim)
+            await eventually(lambda: db.fetchval(NOTHING_RUNS, f"%deliverer-{number:02} %"))  # noqa: B023 - as above
+            statuses = await db.fetch("SELECT DISTINCT status FROM deliveries")
+            assert {row["status"] for row in statuses} <= {"pending", "delivering", "retrying", "delivered"}
+            await end_leases(db)
+            await db.execute("UPDATE lanes SET lease_until = '-infinity'")
+        async with delivering(database, "deliverer-99"):
+            await eventually(lambda: has(db, "delivered", 400), seconds=20)
+    cut_off = await db.fetch(
+        """SELECT delivery_id::text, count(*) FROM delivery_attempts WHERE error_class = 'LeaseExpired'
+           GROUP BY delivery_id"""
+    )
+    in_flight = {row["delivery_id"]: row["count"] for row in cut_off}
+    assert len(receiver.seen) == 400
+    assert cut_off
+    assert max(in_flight.values()) <= kills
+    assert [id_ for id_, times in receiver.seen.items() if times > 1 + in_flight.get(id_, 0)] == []
 
 
 async def test_p23_two_deliverers_share_lanes_and_one_takes_over(
