@@ -41,6 +41,17 @@ class Clock:
         }
 
 
+def cores() -> int:
+    """How many cores this machine has; ``idle_seconds`` counts all of them."""
+    return psutil.cpu_count() or 1
+
+
+def idle_seconds() -> float:
+    """CPU seconds in which the machine had nothing to do, since it started."""
+    times = psutil.cpu_times()
+    return float(times.idle + getattr(times, "iowait", 0.0))
+
+
 def _seconds(pid: int) -> float:
     try:
         times = psutil.Process(pid).cpu_times()
