@@ -66,6 +66,7 @@ Network = Annotated[str, AfterValidator(_check_network)]
 HttpUrl = Annotated[str, _check_url("http", "https")]
 RpcUrl = Annotated[str, _check_url("http", "https", "ws", "wss")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+HighPort = Annotated[int, Field(ge=1024, le=65535)]
 Address = Annotated[str, Field(pattern=r"^(0x[0-9a-fA-F]{40})?$")]
 
 
@@ -113,6 +114,10 @@ class Outbound(Section):
 
     allowed_networks: tuple[Network, ...] | None = None
     """Networks that deliveries may reach beside public ones; not set: loopback, in production nothing."""
+    first_high_port: HighPort = 1024
+    """Lowest port beside 80 and 443 that deliveries may reach."""
+    last_high_port: HighPort = 65535
+    """Highest port that deliveries may reach; below the lowest one: 80 and 443 alone."""
     ipfs_gateways: tuple[HttpUrl, ...] = ("https://ipfs.io",)
     """Gateways for ipfs:// addresses, tried in order."""
 
@@ -277,6 +282,10 @@ class Settings(Section):
         if self.outbound.allowed_networks is not None:
             return self.outbound.allowed_networks
         return () if self.environment == "production" else ("127.0.0.0/8", "::1/128")
+
+    def high_ports(self) -> range:
+        """Ports beside 80 and 443 that the outbound guard lets through."""
+        return range(self.outbound.first_high_port, self.outbound.last_high_port + 1)
 
     def rate_limit_mode(self) -> Literal["shadow", "enforce"]:
         """Whether requests beyond a limit are refused, or only counted."""

@@ -21,7 +21,7 @@ from agentauri.actors.agent_book import AgentBook
 from agentauri.actors.lane_keeper import LaneKeeper
 from agentauri.actors.recorder import Recorder
 from agentauri.chain.registries import IdentityRegistry
-from agentauri.channels.addresses import policy_of
+from agentauri.channels.addresses import HIGH_PORTS, policy_of
 from agentauri.channels.discipline import Discipline
 from agentauri.channels.registry import Channel, Outside, open_channels
 from agentauri.channels.retry import is_destination_failure, judge, next_wait, waits_of
@@ -68,6 +68,7 @@ class DelivererSettings:
     telegram_api: str = "https://api.telegram.org"
     telegram_token: str = field(default="", repr=False)
     previous_secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    high_ports: range = HIGH_PORTS
     slots: int = 256
     lane_lease_seconds: float = 6.0
     beat_seconds: float = 2.0
@@ -80,7 +81,7 @@ class Deliverer:
         self._name = name
         self._settings = settings
         self._vault = Vault(settings.secret_key, settings.previous_secret_keys)
-        self._policy = policy_of(settings.allowed_networks)
+        self._policy = policy_of(settings.allowed_networks, settings.high_ports)
         self._discipline = Discipline(settings.slots)
         self._claiming = Held(lambda: claims.connect(settings.database_url, name=f"{name} claims"))
         self._caring = Held(lambda: claims.connect(settings.database_url, name=f"{name} leases"))

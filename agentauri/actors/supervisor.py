@@ -125,6 +125,7 @@ class Supervisor:
             secret_key=self._settings.secret_key.get_secret_value(),
             previous_secret_keys=self._settings.earlier_keys(),
             allowed_networks=self._settings.allowed_networks(),
+            high_ports=self._settings.high_ports(),
             ipfs_gateways=self._settings.outbound.ipfs_gateways,
             identity_registries=tuple(identity_registries(self._settings.chains)),
             telegram_api=self._settings.telegram.api_base,

@@ -50,8 +50,8 @@ class Policy:
     def check(self, address: str, port: int) -> None:
         """Raises Blocked, with a sentence that says what is refused, unless both may be reached."""
         if port not in LOW_PORTS and port not in self.high_ports:
-            first, last = self.high_ports.start, self.high_ports.stop - 1
-            raise Blocked(f"port {port} may not be reached; use 80, 443, or {first} to {last}.")
+            high = f", or {self.high_ports[0]} to {self.high_ports[-1]}" if self.high_ports else ""
+            raise Blocked(f"port {port} may not be reached; use 80, 443{high}.")
         if not self.permits(parse_address(address)):
             raise Blocked(f"{address} is not a public address; the outbound guard refuses it.")
 
@@ -63,10 +63,10 @@ class Policy:
         return any(address in network for network in self.allowed) or is_public(address)
 
 
-def policy_of(networks: Iterable[str]) -> Policy:
+def policy_of(networks: Iterable[str], high_ports: range = HIGH_PORTS) -> Policy:
     """The policy that lets ``networks`` through beside public ones. Raises ConfigError on one that is none."""
     try:
-        return Policy(tuple(ip_network(network) for network in networks))
+        return Policy(tuple(ip_network(network) for network in networks), high_ports)
     except ValueError as error:
         raise ConfigError(f"outbound.allowed_networks: {error}; write such as 127.0.0.0/8.") from error
 

@@ -39,7 +39,7 @@ class Trials:
         url = settings.stores.database_url.get_secret_value()
         held = Held(lambda: database.connect(url, name="tests of actions"))
         agents = AgentBook(held, tuple(identity_registries(settings.chains)))
-        policy = policy_of(settings.allowed_networks())
+        policy = policy_of(settings.allowed_networks(), settings.high_ports())
         outside = Outside(
             policy,
             agents.uri_of,

@@ -114,6 +114,11 @@ def test_chain_given_twice_is_refused() -> None:
         loaded(chains=[chain, chain])
 
 
+def test_high_ports_are_all_from_1024_on_unless_the_settings_say_fewer() -> None:
+    assert loaded().high_ports() == range(1024, 65536)
+    assert loaded(outbound={"first_high_port": 8000, "last_high_port": 8999}).high_ports() == range(8000, 9000)
+
+
 def test_production_with_safe_values_starts_with_enforced_limits_and_no_private_network() -> None:
     settings = loaded(SAFE)
     assert settings.rate_limit_mode() == "enforce"

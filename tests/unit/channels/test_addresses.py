@@ -89,6 +89,21 @@ def test_allowed_network_is_let_through_alone() -> None:
             policy.check(address, 8080)
 
 
+@pytest.mark.parametrize(
+    ("ports", "let_through", "refused"),
+    [(range(8000, 9001), (80, 443, 8000, 9000), (7999, 9001)), (range(0), (80, 443), (1024, 65535))],
+)
+def test_high_ports_are_those_that_the_operator_names(
+    ports: range, let_through: tuple[int, ...], refused: tuple[int, ...]
+) -> None:
+    policy = policy_of(["127.0.0.0/8"], ports)
+    for port in let_through:
+        policy.check("127.0.0.1", port)
+    for port in refused:
+        with pytest.raises(Blocked, match=f"port {port} may not be reached; use 80, 443"):
+            policy.check("127.0.0.1", port)
+
+
 def test_network_that_is_none_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="allowed_networks"):
         policy_of(["127.0.0.1/8"])
