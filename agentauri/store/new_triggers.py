@@ -1,14 +1,14 @@
 """Inserting a trigger with its conditions and actions: one statement, which also says how it is stored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from agentauri.models.breaker import Breaker
 from agentauri.models.trigger import TriggerFields
 from agentauri.store.database import Connection
-from agentauri.store.triggers import COLUMNS, ActionRow, Trigger, numbered
+from agentauri.store.triggers import COLUMNS, ActionRow, Trigger, columns_of, numbered
 
 INSERT_SQL = f"""
     WITH t AS (
@@ -49,7 +49,7 @@ class NewTrigger:
 
 async def insert(connection: Connection, new: NewTrigger) -> Trigger:
     """Store the trigger; returns it as it is read from now on."""
-    fields, actions = new.fields, [asdict(action) for action in new.actions]
+    fields, actions = new.fields, [columns_of(action) for action in new.actions]
     row = await connection.fetchrow(
         INSERT_SQL,
         new.id,

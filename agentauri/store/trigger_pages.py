@@ -6,35 +6,30 @@ may change between the two, so each step tells the mark of what it read. Every r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from agentauri.store.database import Connection
 from agentauri.store.patterns import containing
 from agentauri.store.triggers import COLUMNS, PARTS, Trigger, trigger_of
 
-MARK = """t.id, t.xmin, t.updated_at,
+MARK = """t.id, ROW(t.xmin, t.updated_at,
     (SELECT b.xmin FROM trigger_breakers AS b WHERE b.trigger_id = t.id AND b.organization_id = t.organization_id),
     (SELECT s.xmin FROM trigger_starts AS s WHERE s.trigger_id = t.id AND s.organization_id = t.organization_id),
     array(SELECT a.xmin FROM trigger_actions AS a
-        WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id ORDER BY a.id)"""
+        WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id ORDER BY a.id))::text"""
 """The last writers of every row that an answer shows; conditions are only ever written along with their trigger."""
-MARK_WIDTH = 6
+MARK_WIDTH = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """What tells whether a trigger, its parts, its breaker and its start are as they were: equal marks, equal rows.
 
     Transactions' numbers alone could come again after a fail-over that lost some; the time of the last change does not.
     """
 
     id: UUID
-    row: int
-    updated_at: datetime
-    breaker: int | None
-    start: int | None
-    actions: list[int]
+    written_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ async def list_marks(
         *values,
     )
     if rows or not offset:
-        return [Mark(*row[:MARK_WIDTH]) for row in map(tuple, rows)], rows[0][MARK_WIDTH] if rows else 0
+        return [Mark(row[0], row[1]) for row in rows], rows[0][MARK_WIDTH] if rows else 0
     return [], await connection.fetchval(count, organization_id, *values)
 
 

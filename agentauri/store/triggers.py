@@ -6,7 +6,7 @@ commits. Configurations of actions come and go sealed (``action_secrets``).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -86,6 +86,14 @@ class ActionRow:
     config: dict[str, Any]
     destination: str
     lane: str
+
+
+ACTION_COLUMNS = tuple(column.name for column in fields(ActionRow))
+
+
+def columns_of(action: ActionRow) -> dict[str, Any]:
+    """The row by the names of its columns."""
+    return {name: getattr(action, name) for name in ACTION_COLUMNS}
 
 
 async def get_trigger(connection: Connection, organization_id: UUID, id: UUID) -> Trigger:
@@ -198,7 +206,7 @@ async def put_actions(
                WHERE trigger_actions.trigger_id = $2 AND trigger_actions.organization_id = $1""",
         organization_id,
         trigger_id,
-        [asdict(action) for action in actions],
+        [columns_of(action) for action in actions],
     )
 
 
