@@ -33,17 +33,16 @@ node_modules/.installed: package.json package-lock.json .npmrc
 demo: install
 	@$(BIN)/agentauri demo $(if $(ONCE),--once)
 
-# Two processes share the tests, each with stores of its own. Tests with a Ray cluster, one after the other in one of
-# them (tests/cluster/conftest.py), and the long walk of schemathesis beside them, come in fresh processes: what
-# thousands of other tests leave behind (caches, metrics, a lifted recursion limit) is no ground for them.
-JOBS := 2
+# Processes share the tests, each with stores of its own. The long walk of schemathesis and tests with a Ray cluster, which
+# wait more than they work, come in fresh ones: what thousands of other tests leave behind (caches, metrics, a lifted
+# recursion limit) is no ground for them.
 WALK := tests/integration/serve/test_schemathesis.py
 test: install
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	$(BIN)/pytest -n $(JOBS) tests/unit tests/integration --ignore=$(WALK)
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup tests/cluster $(WALK)
+	$(BIN)/pytest -n 2 tests/unit tests/integration --ignore=$(WALK)
+	$(BIN)/pytest -n 3 --maxschedchunk 1 $(WALK) tests/cluster
 endif
 
 check: .venv/.installed

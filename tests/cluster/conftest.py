@@ -13,14 +13,6 @@ from tests.support.up import Place, place
 RAY_OBJECT_BYTES = 256 * 2**20
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of this folder follow each other in one process, whatever else runs beside them."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("ray"))
-
-
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """A local cluster; actors of different tests are told apart by their namespace."""
