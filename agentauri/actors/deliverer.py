@@ -206,11 +206,22 @@ class Deliverer:
         if self._draining or is_full or not self._keeper.is_safe(now):
             self._look_at = max(self._look_at, now + RETRY_SECONDS)
             return False
+        if guessed := self._guess(now):
+            await self._claim(guessed)
+            await asyncio.sleep(GATHER_SECONDS)  # what was claimed goes out before anything else is asked
+            return True
         await self._look(now)
         planned = self._discipline.plan(time.monotonic())
         if planned:
             await self._claim(planned)
         return bool(planned)
+
+    def _guess(self, now: float) -> list[tuple[Destination, int]]:
+        """What to claim before anything is looked at; what rang is looked for next time, for there may be more."""
+        rung = self._keeper.owned & self._rung
+        if now < self._look_at and rung and self._discipline.guess(rung, now):
+            return self._discipline.plan(now)
+        return []
 
     async def _look(self, now: float) -> None:
         """Learn what waits in lanes that rang, or in all of them from time to time."""

@@ -258,3 +258,49 @@ def test_claim_that_found_nothing_gives_the_pace_back() -> None:
     assert discipline.plan(0.0) == [(chat.destination, 1)]
     discipline.taken(chat.destination, 0, more=True, now=0.0)
     assert discipline.plan(0.01) == [(chat.destination, 1)]
+
+
+HERE, THERE = Destination("lane", "here"), Destination("lane", "there")
+
+
+def served(*places: Destination) -> Discipline:
+    """A discipline that served these, one after the other, and where all is at rest."""
+    discipline = Discipline(64)
+    for place in places:
+        discipline.due(place, ORGANIZATIONS[0], 0.0, None, 0.0)
+        assert discipline.plan(0.0)
+        discipline.taken(place, 1, more=False, now=0.0)
+        discipline.finished(place, answered=True, seconds=0.01, now=0.0)
+    return discipline
+
+
+def test_lane_that_rings_is_taken_to_mean_where_it_was_last() -> None:
+    discipline = served(THERE, HERE)
+    assert discipline.guess({"lane", "unknown"}, 1.0)
+    assert [place for place, _ in discipline.plan(1.0)] == [HERE]
+
+
+def test_nothing_is_guessed_while_something_is_under_way_or_after_a_wrong_guess() -> None:
+    discipline = served(HERE)
+    assert discipline.guess({"lane"}, 1.0)
+    assert discipline.plan(1.0)
+    assert not discipline.guess({"lane"}, 1.0)
+    discipline.taken(HERE, 1, more=False, now=1.0)
+    assert not discipline.guess({"lane"}, 1.0)
+    discipline.finished(HERE, answered=True, seconds=0.01, now=1.0)
+    assert discipline.guess({"lane"}, 2.0)
+    assert discipline.plan(2.0)
+    discipline.taken(HERE, 0, more=False, now=2.0)
+    assert not discipline.guess({"lane"}, 3.0)
+
+
+def test_place_that_is_forgotten_or_paused_is_not_guessed_into_service() -> None:
+    discipline = served(HERE, THERE)
+    discipline.pause(THERE, 5.0)
+    discipline.guess({"lane"}, 1.0)
+    assert not discipline.plan(1.0)
+    discipline = served(HERE)
+    discipline.drop_lanes({"lane"})
+    assert not discipline.guess({"lane"}, 1.0)
+    discipline.sweep(10_000.0)
+    assert not discipline.guess({"lane"}, 10_000.0)
