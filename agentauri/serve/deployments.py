@@ -15,8 +15,9 @@ from agentauri.actors.supervisor import Supervisor
 from agentauri.config import Settings
 from agentauri.serve.app import create_app
 
-API_REPLICAS = 2
-"""One process answers what one core can; idle ones cost the path nothing, and one that dies leaves the other."""
+API_REPLICAS = 1
+"""One process keeps one core busy; the actors of the path need the other. Two answer a fifth more lists, but a lone
+client waits longer, and their four hashes at a time are slower than two."""
 API_REPLICA_CPUS = 0.2
 CONTROL_REPLICA_CPUS = 0.1
 """Shares for placing replicas, not limits."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
 from agentauri.accounts.roles import Principal, Scope
@@ -12,43 +12,34 @@ from agentauri.serve.context import In
 from agentauri.serve.once import Once
 from agentauri.serve.openapi import errors
 from agentauri.serve.principal import Resource, require
+from agentauri.serve.queries import documented, query_of
 from agentauri.serve.reading import Route
-from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
+from agentauri.serve.schemas import Id
 from agentauri.serve.triggers import service
 from agentauri.serve.triggers.pages import list_page
 from agentauri.serve.triggers.schemas import (
-    ChainId,
-    Enabled,
-    RegistryFilter,
-    Search,
     TriggerAnswer,
     TriggerBody,
     TriggerChange,
     TriggerList,
+    TriggerQuery,
 )
 from agentauri.store.database import Connection
 from agentauri.store.trigger_pages import Filter
 
 router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"], route_class=Route)
+Query = Annotated[TriggerQuery, Depends(query_of(TriggerQuery))]
 Reader = Annotated[Principal, require(Scope.TRIGGERS_READ)]
 Writer = Annotated[Principal, require(Scope.TRIGGERS_WRITE)]
 ReaderOf = Annotated[Principal, require(Scope.TRIGGERS_READ, of=Resource.TRIGGER)]
 WriterOf = Annotated[Principal, require(Scope.TRIGGERS_WRITE, of=Resource.TRIGGER)]
 
 
-@router.get("", operation_id="list_triggers", response_model=TriggerList)
-async def list_triggers(
-    context: In,
-    principal: Reader,
-    chain_id: ChainId = None,
-    registry: RegistryFilter = None,
-    enabled: Enabled = None,
-    search: Search = None,
-    limit: Limit = DEFAULT_LIMIT,
-    offset: Offset = 0,
-) -> Response:
+@router.get("", operation_id="list_triggers", response_model=TriggerList, openapi_extra=documented(TriggerQuery))
+async def list_triggers(context: In, principal: Reader, query: Query) -> Response:
     """The organization's triggers, the newest first."""
-    wanted = Filter(chain_id, registry, enabled, search)
+    wanted = Filter(query.chain_id, query.registry, query.enabled, query.search)
+    limit, offset = query.limit, query.offset
     async with context.pool.acquire() as connection:
         found, total = await list_page(
             connection, context.rendered, principal.organization_id, wanted, limit=limit, offset=offset

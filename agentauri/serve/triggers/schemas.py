@@ -5,8 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query
-from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from agentauri.engine.narrow import CostClass
 from agentauri.models.action import CHECKS, MAX_ACTIONS, MAX_PRIORITY
@@ -14,7 +13,17 @@ from agentauri.models.condition import MAX_CONDITIONS, ConditionType
 from agentauri.models.event import Registry
 from agentauri.models.start import MAX_PLACE
 from agentauri.models.trigger import MAX_CHAIN_ID, MAX_COOLDOWN_SECONDS, MAX_DESCRIPTION, MAX_NAME, Fire
-from agentauri.serve.schemas import EXAMPLE_ID, EXAMPLE_TIME, Body, Pagination, Schema, Text
+from agentauri.serve.schemas import (
+    DEFAULT_LIMIT,
+    EXAMPLE_ID,
+    EXAMPLE_TIME,
+    MAX_LIMIT,
+    MAX_OFFSET,
+    Body,
+    Pagination,
+    Schema,
+    Text,
+)
 from agentauri.serve.triggers.breaker_schemas import CircuitBreaker
 from agentauri.serve.triggers.configs import ANY_CONFIG
 
@@ -204,9 +213,16 @@ class TriggerList(Schema):
     pagination: Pagination
 
 
-ChainId = Annotated[int | None, Query(ge=1, le=MAX_CHAIN_ID, description="Of this chain alone.")]
-RegistryFilter = Annotated[Registry | None, Query(description="Of this registry alone.")]
-Enabled = Annotated[bool | None, Query(description="Enabled ones alone, or disabled ones.")]
-Search = Annotated[
-    Text | None, Query(min_length=1, max_length=MAX_SEARCH, description="Part of the name or the description.")
-]
+class TriggerQuery(BaseModel):
+    """What a list of triggers is narrowed by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    chain_id: int | None = Field(None, ge=1, le=MAX_CHAIN_ID, description="Of this chain alone.")
+    registry: Registry | None = Field(None, description="Of this registry alone.")
+    enabled: bool | None = Field(None, description="Enabled ones alone, or disabled ones.")
+    search: Text | None = Field(
+        None, min_length=1, max_length=MAX_SEARCH, description="Part of the name or the description."
+    )
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="How many entries at most.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="How many entries to skip.")
