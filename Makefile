@@ -42,7 +42,7 @@ ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	$(BIN)/pytest -n 2 tests/unit tests/integration --ignore=$(WALK)
-	$(BIN)/pytest -n 3 --maxschedchunk 1 $(WALK) tests/cluster
+	$(BIN)/pytest -n 2 --maxschedchunk 1 $(WALK) tests/cluster
 endif
 
 check: .venv/.installed

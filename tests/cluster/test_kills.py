@@ -50,7 +50,7 @@ async def make_triggers(pool: Pool, url: str) -> tuple[UUID, list[TriggerDefinit
     return organization, made
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 async def test_eighty_kills_change_neither_queue_nor_state(
     anvil: Anvil, database: str, pool: Pool, redis_url: str, namespace: str
 ) -> None:

@@ -135,7 +135,7 @@ async def register(visitor: Visitor, receiver: Receiver) -> None:
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(480)
 async def test_kills_of_single_processes_change_neither_queue_nor_state(here: Place, anvil: Anvil) -> None:
     rpc, dice = Rpc(anvil.url), random.Random(SEED)
     address = (await Emitter.deploy(rpc)).address

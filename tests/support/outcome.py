@@ -24,7 +24,7 @@ from tests.support.waiting import eventually
 
 AGENTS = 6
 FEEDBACK_A_BLOCK = 25
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 180.0
 
 
 async def emit(url: str, address: str, stop: asyncio.Event, dice: random.Random) -> int:
@@ -43,7 +43,8 @@ async def emit(url: str, address: str, stop: asyncio.Event, dice: random.Random)
 
 
 async def settled(pool: Pool, emitted: int) -> None:
-    """Everything indexed, evaluated and delivered."""
+    """Everything indexed, evaluated and delivered. Fails with what is missing."""
+    seen: dict[str, int] = {}
 
     async def done() -> bool:
         async with pool.acquire() as connection:
@@ -54,9 +55,13 @@ async def settled(pool: Pool, emitted: int) -> None:
                           (SELECT count(*) FROM deliveries WHERE status <> 'delivered') AS undelivered"""
             )
         assert row is not None
+        seen.update(row, head=head, emitted=emitted)
         return (row["events"], row["reached"], row["undelivered"]) == (emitted, head, 0)
 
-    await eventually(done, seconds=SETTLE_SECONDS, pause=0.2)
+    try:
+        await eventually(done, seconds=SETTLE_SECONDS, pause=0.2)
+    except AssertionError as error:
+        raise AssertionError(f"not settled: {seen}") from error
 
 
 async def assert_log_is_the_chain(anvil: Anvil, address: str, pool: Pool) -> None:
