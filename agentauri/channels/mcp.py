@@ -10,13 +10,10 @@ it can tell a repeat.
 import asyncio
 import importlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import ModuleType
 from typing import Any
-from uuid import UUID
 
 import aiohttp
 import orjson
@@ -30,6 +27,7 @@ from agentauri.channels.failures import classify
 from agentauri.channels.files import MAX_FILE_BYTES, Files
 from agentauri.channels.gates import Gates
 from agentauri.channels.guard import GuardedClient
+from agentauri.channels.kept import Kept
 from agentauri.channels.mcp_outcome import Call, Sent, judged
 from agentauri.channels.progress import traces
 from agentauri.channels.registrations import Endpoints, UriOf
@@ -43,7 +41,6 @@ from agentauri.models.place import parse_place
 from agentauri.models.template import MAX_RESULT_BYTES, JsonTemplate, parse_json
 from agentauri.models.template_names import FILE_CONTENT, is_known_in_mcp
 
-PREPARED_KEPT = 10_000
 SDK_MODULE = "agentauri.channels.mcp_call"
 MAX_AGENT_DIGITS = 78
 """Of 2^256 - 1."""
@@ -81,7 +78,7 @@ class Mcp:
         self._endpoints = Endpoints(self._files, uri_of)
         self._gates = Gates(MAX_RESOLVED_IN_FLIGHT)
         self._sdk: ModuleType | None = None
-        self._prepared: OrderedDict[tuple[UUID, datetime], Prepared] = OrderedDict()
+        self._prepared = Kept[Prepared](lambda one: prepare(one.config))
 
     @classmethod
     def open(cls, policy: Policy, uri_of: UriOf, gateways: Sequence[str]) -> "Mcp":
@@ -96,7 +93,7 @@ class Mcp:
         """Call once and say how it ended, within ``seconds``."""
         began = time.monotonic()
         try:
-            prepared = self._prepare(delivery)
+            prepared = self._prepared.of(delivery)
             async with asyncio.timeout(seconds):
                 call = await self._make(delivery, prepared)
                 if self._sdk is None:
@@ -120,15 +117,6 @@ class Mcp:
         if sent.is_resolved and attempt.outcome is not Outcome.SUCCESS:
             self._endpoints.forget(*_agent_of(delivery.context["event"]))
         return attempt
-
-    def _prepare(self, delivery: Claimed) -> Prepared:
-        key = (delivery.action_id, delivery.version)
-        found = self._prepared.get(key)
-        if found is None:
-            found = self._prepared[key] = prepare(delivery.config)
-            if len(self._prepared) > PREPARED_KEPT:
-                self._prepared.popitem(last=False)
-        return found
 
     async def _make(self, delivery: Claimed, prepared: Prepared) -> Call:
         """The call, with everything fetched that it needs."""

@@ -7,10 +7,8 @@ one outcome, with the connection closed where its state is not known. Which outc
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from uuid import UUID
 
 import aiohttp
 
@@ -20,12 +18,11 @@ from agentauri.channels.exchange import Answer, Exchange
 from agentauri.channels.failures import classify
 from agentauri.channels.guard import MAX_BODY_BYTES, GuardedClient
 from agentauri.channels.journey import Journey
+from agentauri.channels.kept import Kept
 from agentauri.channels.request import Prepared, Request, build, prepare
 from agentauri.channels.retry import parse_retry_after
 from agentauri.errors import Blocked, TemplateError
 from agentauri.models.delivery import Attempt, Claimed, Outcome
-
-PREPARED_KEPT = 10_000
 
 
 class Webhook:
@@ -35,7 +32,7 @@ class Webhook:
         self._client = client
         self._exchange = Exchange(client)
         self._now = now
-        self._prepared: OrderedDict[tuple[UUID, datetime], Prepared] = OrderedDict()
+        self._prepared = Kept[Prepared](lambda one: prepare(one.config))
 
     @classmethod
     def open(cls, policy: Policy) -> "Webhook":
@@ -50,7 +47,7 @@ class Webhook:
         """Send once and say how it ended, within ``seconds``."""
         began = time.monotonic()
         try:
-            prepared = self._prepare(delivery)
+            prepared = self._prepared.of(delivery)
             request = build(delivery, prepared, int(self._now()))
         except (TemplateError, ValueError) as error:
             message = clean(str(error), MESSAGE_BYTES)
@@ -63,15 +60,6 @@ class Webhook:
         except (aiohttp.ClientError, OSError, Blocked, ValueError) as error:
             return _failed(error, request, journey, time.monotonic() - began, seconds)
         return self._answered(answer, request, prepared, began)
-
-    def _prepare(self, delivery: Claimed) -> Prepared:
-        key = (delivery.action_id, delivery.version)
-        found = self._prepared.get(key)
-        if found is None:
-            found = self._prepared[key] = prepare(delivery.config)
-            if len(self._prepared) > PREPARED_KEPT:
-                self._prepared.popitem(last=False)
-        return found
 
     async def _send(self, request: Request, journey: Journey) -> Answer:
         try:

@@ -7,9 +7,6 @@ that became a supergroup is followed once. How often a bot may speak is kept by 
 
 import asyncio
 import time
-from collections import OrderedDict
-from datetime import datetime
-from uuid import UUID
 
 import aiohttp
 
@@ -17,13 +14,13 @@ from agentauri.channels.addresses import Policy, policy_of
 from agentauri.channels.excerpt import MAX_DECODED_BYTES, MESSAGE_BYTES, clean, excerpt
 from agentauri.channels.failures import classify
 from agentauri.channels.guard import GuardedClient, read_capped
+from agentauri.channels.kept import Kept
 from agentauri.channels.progress import Progress, traces
 from agentauri.channels.telegram.answers import Answer, read_answer
 from agentauri.channels.telegram.request import HEADERS, Call, Prepared, build, prepare
 from agentauri.errors import TemplateError
 from agentauri.models.delivery import Attempt, Claimed, Outcome
 
-PREPARED_KEPT = 10_000
 EVERYWHERE = Policy(policy_of(("0.0.0.0/0", "::/0")).allowed, high_ports=range(1, 65536))
 """The operator's own server may stand anywhere."""
 
@@ -34,8 +31,7 @@ class Telegram:
     def __init__(self, client: GuardedClient, api: str, token: str) -> None:
         self._client = client
         self._api = api
-        self._token = token
-        self._prepared: OrderedDict[tuple[UUID, datetime], Prepared] = OrderedDict()
+        self._prepared = Kept[Prepared](lambda one: prepare(one.config, token))
 
     @classmethod
     def open(cls, api: str, token: str) -> "Telegram":
@@ -50,7 +46,7 @@ class Telegram:
         """Send once and say how it ended, within ``seconds``."""
         began = time.monotonic()
         try:
-            prepared = self._prepare(delivery)
+            prepared = self._prepared.of(delivery)
             call = build(delivery, prepared, self._api)
         except (TemplateError, ValueError) as error:
             message = clean(str(error), MESSAGE_BYTES)
@@ -62,15 +58,6 @@ class Telegram:
                 return await self._exchange(call, prepared, progress, began)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _failed(error, call, progress, time.monotonic() - began, seconds)
-
-    def _prepare(self, delivery: Claimed) -> Prepared:
-        key = (delivery.action_id, delivery.version)
-        found = self._prepared.get(key)
-        if found is None:
-            found = self._prepared[key] = prepare(delivery.config, self._token)
-            if len(self._prepared) > PREPARED_KEPT:
-                self._prepared.popitem(last=False)
-        return found
 
     async def _exchange(self, call: Call, prepared: Prepared, progress: Progress, began: float) -> Attempt:
         """Send; once more to the supergroup that the chat has become, if it has."""
