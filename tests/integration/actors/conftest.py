@@ -6,10 +6,24 @@ import pytest
 
 from agentauri.actors import pasts, starter
 from agentauri.store import events
-from agentauri.store.database import Pool
+from agentauri.store.database import Connection, Pool
 from tests.support.indexing import Indexing
 from tests.support.path import Rig
+from tests.support.queue import Queue, make_queue
 from tests.support.starts import Starts
+
+
+@pytest.fixture
+async def db(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection."""
+    async with pool.acquire() as connection:
+        yield connection
+
+
+@pytest.fixture
+async def queue(db: Connection) -> Queue:
+    """A queue of deliveries, empty."""
+    return await make_queue(db)
 
 
 @pytest.fixture

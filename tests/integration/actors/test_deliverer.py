@@ -15,7 +15,7 @@ from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.actors.tasks import cancel
 from agentauri.channels.signatures import verifies
 from agentauri.store import webhook_secrets
-from agentauri.store.database import Connection, Pool
+from agentauri.store.database import Connection
 from tests.support.misbehaving import Misbehaving, bomb, misbehaving
 from tests.support.queue import SECRET_KEY, Queue, make_queue
 from tests.support.receiver import receiving
@@ -27,17 +27,6 @@ NAME_FALLBACK = """
 NOTHING_RUNS = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE $1 AND state <> 'idle')"
 """What a process that is gone was doing in the database is over."""
 LOOPBACK = ("127.0.0.0/8",)
-
-
-@pytest.fixture
-async def db(pool: Pool) -> AsyncIterator[Connection]:
-    async with pool.acquire() as connection:
-        yield connection
-
-
-@pytest.fixture
-async def queue(db: Connection) -> Queue:
-    return await make_queue(db)
 
 
 @pytest.fixture

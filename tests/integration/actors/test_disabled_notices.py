@@ -5,32 +5,19 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.models.action import ActionType
-from agentauri.store.database import Connection, Pool
+from agentauri.store.database import Connection
 from tests.support.bot_api import TOKEN, bot_api
 from tests.support.mcp_server import mcp_server
 from tests.support.misbehaving import misbehaving
-from tests.support.queue import SECRET_KEY, Queue, make_queue
+from tests.support.queue import SECRET_KEY, Queue
 from tests.support.waiting import eventually
 
 NAME_FALLBACK = """
     UPDATE trigger_actions SET trigger_id = (SELECT trigger_id FROM trigger_actions WHERE id = $1),
         config = CASE WHEN id = $1 THEN config || jsonb_build_object('fallback_action_id', $2::text) ELSE config END
     WHERE id IN ($1, $2::uuid)"""
-
-
-@pytest.fixture
-async def db(pool: Pool) -> AsyncIterator[Connection]:
-    async with pool.acquire() as connection:
-        yield connection
-
-
-@pytest.fixture
-async def queue(db: Connection) -> Queue:
-    return await make_queue(db)
 
 
 @asynccontextmanager

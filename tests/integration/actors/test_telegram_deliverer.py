@@ -10,23 +10,12 @@ import pytest
 
 from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.models.action import ActionType, destination_of
-from agentauri.store.database import Connection, Pool
+from agentauri.store.database import Connection
 from tests.support.bot_api import BLOCKED, OWN_TOKEN, TOKEN, BotApi, bot_api
-from tests.support.queue import SECRET_KEY, Queue, make_queue
+from tests.support.queue import SECRET_KEY, Queue
 from tests.support.waiting import eventually
 
 MESSAGE = {"message_template": "Agent #{{agent_id}}: {{score}}.", "parse_mode": "MarkdownV2"}
-
-
-@pytest.fixture
-async def db(pool: Pool) -> AsyncIterator[Connection]:
-    async with pool.acquire() as connection:
-        yield connection
-
-
-@pytest.fixture
-async def queue(db: Connection) -> Queue:
-    return await make_queue(db)
 
 
 @pytest.fixture
