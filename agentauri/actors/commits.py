@@ -13,7 +13,7 @@ from uuid import UUID
 
 from agentauri.actors.batch import Outcome
 from agentauri.models.page import Retraction
-from agentauri.store import firings, ledger, partition_clocks, partitions
+from agentauri.store import firings, ledger, partition_clocks, partitions, retractions
 from agentauri.store.database import Connection
 from agentauri.store.firings import NewDelivery, Tally
 from agentauri.store.partitions import Owned
@@ -30,7 +30,7 @@ async def write(outcome: Outcome, behind: Sequence[Owned], last_seq: int, connec
     async with connection.transaction():
         tallies = await _without_told(connection, outcome)
         lanes = await firings.commit(connection, outcome.deliveries, tallies, behind, last_seq)
-        lanes |= await firings.revive(connection, [one for told in outcome.absences for one in told.deliveries])
+        lanes |= await retractions.revive(connection, [one for told in outcome.absences for one in told.deliveries])
         await firings.fail(connection, list(outcome.failures.values()))
     return lanes
 
@@ -79,7 +79,7 @@ async def retract(
     """
     mine, rows = [one.partition for one in behind], outcome.deliveries
     async with connection.transaction():
-        mend = partial(firings.retract, connection, mine, retraction.first_seq, retraction.seq, rows)
+        mend = partial(retractions.retract, connection, mine, retraction.first_seq, retraction.seq, rows)
         lanes = await _counting_new(connection, rows, mend)
         await partition_clocks.forget(connection, mine, retraction.chain_id)
         await partitions.advance(connection, behind, retraction.seq)
@@ -90,7 +90,7 @@ async def retract_of(
     connection: Connection, trigger_id: UUID, first_seq: int, end: int, rows: Sequence[NewDelivery]
 ) -> set[str]:
     """The same for one trigger whose past is worked off, as far as it has come, in the caller's transaction."""
-    mend = partial(firings.retract_of, connection, trigger_id, first_seq, end, rows)
+    mend = partial(retractions.retract_of, connection, trigger_id, first_seq, end, rows)
     return await _counting_new(connection, rows, mend)
 
 

@@ -27,7 +27,7 @@ from agentauri.channels.registry import Channel, Outside, open_channels
 from agentauri.channels.retry import is_destination_failure, judge, next_wait, waits_of
 from agentauri.models.action import ActionType
 from agentauri.models.delivery import Attempt, Claimed, DeliveryStatus, Destination, Judgement, Outcome, Result
-from agentauri.store import attempts, breakers, claims, database, webhook_secrets
+from agentauri.store import breakers, claims, database, retractions, webhook_secrets
 from agentauri.store.attempts import Recorded
 from agentauri.store.held import TRY_AGAIN, Held
 from agentauri.store.vault import Vault
@@ -351,7 +351,7 @@ class Deliverer:
         connection = await self._caring.get()
         async with connection.transaction():
             expired = await claims.expire(connection)
-            lanes = await attempts.insert_notices(connection, expired.retracted)
+            lanes = await retractions.insert_notices(connection, expired.retracted)
             await breakers.judge(connection, expired.verdicts)
         if expired.count:
             log.warning("leases_expired", deliverer=self._name, deliveries=expired.count)

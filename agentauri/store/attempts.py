@@ -17,10 +17,8 @@ import asyncpg
 from agentauri.models.action import destination_of
 from agentauri.models.breaker import Verdict, counts
 from agentauri.models.delivery import DeliveryStatus, Judgement, Outcome, Result
-from agentauri.models.ids import DeliveryId, retraction_notice_id
-from agentauri.store import breakers, disabled_actions
+from agentauri.store import breakers, disabled_actions, retractions
 from agentauri.store.database import Connection
-from agentauri.store.firings import NOTICE_SQL
 from agentauri.store.pausing import PAUSED_CODE
 
 IS_PAUSED = "EXISTS (SELECT FROM organizations AS o WHERE o.id = d.organization_id AND o.paused_at IS NOT NULL)"
@@ -60,10 +58,6 @@ RECORD_SQL = f"""
     RETURNING d.id, d.status, d.retracted AND (d.status = 'delivered' OR d.ambiguous) AS is_told, d.trigger_id,
         EXISTS (SELECT FROM trigger_breakers AS b WHERE b.trigger_id = d.trigger_id
             AND (b.failure_count > 0 OR b.opened_at IS NOT NULL)) AS is_counted"""
-
-TOLD_SQL = """
-    SELECT d.id FROM deliveries AS d JOIN trigger_actions AS a ON a.id = d.action_id
-    WHERE d.id = ANY($1::uuid[]) AND (a.config ->> 'notify_retraction')::boolean ORDER BY d.id"""
 
 DISABLE_SQL = """
     UPDATE trigger_actions AS a SET enabled = false, disabled_by = 'system', disabled_reason = g.reason,
@@ -108,7 +102,7 @@ async def record(connection: Connection, results: Sequence[Result]) -> Recorded:
     columns = [list(column) for column in zip(*(_columns(result) for result in ordered), strict=True)]
     rows = await connection.fetch(RECORD_SQL, *columns, min(started), max(started))
     told = [row["id"] for row in rows if row["is_told"]]
-    lanes = await insert_notices(connection, told)
+    lanes = await retractions.insert_notices(connection, told)
     await _follow_moved(connection, ordered)
     await _keep_pauses(connection, ordered)
     lanes |= await _disable_gone(connection, ordered)
@@ -176,18 +170,6 @@ def _columns(result: Result) -> tuple[Any, ...]:
     said = (attempt.http_status, attempt.error_class, attempt.error_message, attempt.response_excerpt, attempt.request)
     sent = (claimed.id, token, claimed.attempt, started_at, attempt.outcome.value, duration_ms)
     return (*sent, *said, result.judgement.value, result.wait_seconds, is_ambiguous)
-
-
-async def insert_notices(connection: Connection, firsts: Sequence[UUID]) -> frozenset[str]:
-    """Queue the notices that the events of ``firsts`` were retracted, where their actions ask for it (P24).
-
-    Returns the lanes to ring. Doing it twice changes nothing.
-    """
-    if not firsts:
-        return frozenset()
-    wanted = [row["id"] for row in await connection.fetch(TOLD_SQL, list(firsts))]
-    made = [retraction_notice_id(DeliveryId(first)) for first in wanted]
-    return frozenset(row["lane"] for row in await connection.fetch(NOTICE_SQL, made, wanted))
 
 
 async def ensure_months(connection: Connection, now: datetime) -> None:

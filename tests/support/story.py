@@ -18,7 +18,7 @@ from agentauri.engine.shard import partition_of
 from agentauri.models.event import Event
 from agentauri.models.ids import TriggerId
 from agentauri.models.trigger import TriggerDefinition
-from agentauri.store import firings, partition_clocks, partitions, snapshots
+from agentauri.store import firings, partition_clocks, partitions, retractions, snapshots
 from agentauri.store.checkpoints import Checkpoints
 from agentauri.store.database import Connection
 from tests.support.oracle import OnePass, one_pass
@@ -33,7 +33,7 @@ EMPTY_SQL = """
         trigger_actions, triggers CASCADE;
     UPDATE partitions SET last_seq = 0"""
 PLACES: list[tuple[Any, str]] = [
-    (firings, "commit"), (firings, "commit"), (firings, "retract"), (partitions, "advance"),
+    (firings, "commit"), (firings, "commit"), (retractions, "retract"), (partitions, "advance"),
     (partition_clocks, "keep"), (partition_clocks, "forget"), (Checkpoints, "add"), (Checkpoints, "write"),
     (Checkpoints, "load"), (snapshots, "add"), (StateKeeper, "checkpoint"), (StateKeeper, "checkpoint_whole"),
     (Evaluator, "_measure"),

@@ -10,7 +10,7 @@ import pytest
 from agentauri.actors.pasts import Past
 from agentauri.actors.starter import Turn
 from agentauri.models.trigger import TriggerDefinition
-from agentauri.store import events, firings, start_work, trigger_versions
+from agentauri.store import events, retractions, start_work, trigger_versions
 from tests.integration.actors.test_absences import CHAIN, set_clock
 from tests.integration.actors.test_evaluator import rebuilt_state, scores, state_of
 from tests.integration.actors.test_starter import KINDS
@@ -21,7 +21,7 @@ from tests.support.triggers import make_organization, make_trigger
 
 STEPS = 15
 PLACES: list[tuple[Any, str]] = [
-    (start_work, "advance"), (start_work, "join"), (start_work, "lock_log"), (firings, "retract_of"),
+    (start_work, "advance"), (start_work, "join"), (start_work, "lock_log"), (retractions, "retract_of"),
     (trigger_versions, "write"), (Past, "meet"),
 ]  # fmt: skip
 """Where a worker dies, before or after; all but the last within a transaction."""

@@ -11,7 +11,7 @@ import pytest
 
 from agentauri.models.delivery import Attempt, Claimed, Destination, Judgement, Outcome, Result
 from agentauri.models.ids import DeliveryId, retraction_notice_id
-from agentauri.store import attempts, claims, deliveries, lanes
+from agentauri.store import attempts, claims, deliveries, lanes, retractions
 from tests.support.queue import Queue, make_queue
 
 URL = "https://hooks.example.com/a"
@@ -235,7 +235,7 @@ async def test_p24_lease_that_ends_on_a_retracted_row_cancels_it_with_a_notice(
     await db.execute("UPDATE deliveries SET retracted = true")
     await expire_now(db)
     expired = await claims.expire(db)
-    assert await attempts.insert_notices(db, expired.retracted) == {LANE}
+    assert await retractions.insert_notices(db, expired.retracted) == {LANE}
     assert await status(db, id_) == "cancelled"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from agentauri.models.action import ActionType
 from agentauri.models.delivery import Destination
-from agentauri.store import claims, deliveries, firings, lanes, pausing
+from agentauri.store import claims, deliveries, lanes, pausing, retractions
 from agentauri.store.database import Connection, Pool
 from tests.support.queue import EVENT, Queue, make_queue
 
@@ -88,7 +88,7 @@ async def test_retraction_notice_goes_to_the_agent_too(db: Connection, queue: Qu
     action = await queue.add_action_of(db, ActionType.MCP, **RESOLVED)
     (delivery,) = await queue.add_deliveries(db, action)
     notice = uuid4()
-    await db.fetch(firings.NOTICE_SQL, [notice], [delivery])
+    await db.fetch(retractions.NOTICE_SQL, [notice], [delivery])
     assert (await place(db, notice))[0] == "agent:31337:42"
 
 
