@@ -4,7 +4,7 @@ Pure: no I/O, no clock. Versions take effect exactly at their place among the ev
 skips what it has worked off already (P14). What fires becomes rows with derived ids (P5, architecture §2.3).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -19,7 +19,7 @@ from agentauri.engine.plan import Firing
 from agentauri.engine.watch import Silenced
 from agentauri.models.event import Event
 from agentauri.models.ids import ActionId, EventId, TriggerId, absence_id, delivery_id
-from agentauri.models.page import Version
+from agentauri.models.page import Clock, Version
 from agentauri.store.firings import Failure, NewDelivery, Tally
 from agentauri.store.partitions import Owned
 
@@ -36,7 +36,7 @@ class Told(NamedTuple):
     It may have been told before (a fork took back what came after it), and its deliveries be there, or cancelled.
     """
 
-    deliveries: tuple[UUID, ...]
+    deliveries: tuple[NewDelivery, ...]
     trigger_id: UUID
     day: date
 
@@ -49,6 +49,8 @@ class Outcome:
     tallies: dict[tuple[UUID, date], Tally] = field(default_factory=dict)
     failures: dict[UUID, Failure] = field(default_factory=dict)
     absences: list[Told] = field(default_factory=list)
+    withdrawn: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """Absences that were told and did not come about, by trigger and last event."""
     events: int = 0
     fired: int = 0
 
@@ -61,6 +63,7 @@ class Outcome:
         """Take in what the stretch after this one came to."""
         self.deliveries += later.deliveries
         self.absences += later.absences
+        self.withdrawn += later.withdrawn
         self.failures |= later.failures
         self.events += later.events
         self.fired += later.fired
@@ -133,6 +136,7 @@ def work_off(
             log.error("event_failed", seq=seq, error=repr(error), exc_info=error)
     while waiting:
         _apply(evaluator, skip, waiting.pop())
+    outcome.withdrawn = evaluator.take_withdrawn()
     return outcome
 
 
@@ -205,14 +209,14 @@ def _count(outcome: Outcome, firing: Firing, about: About, seq: int) -> None:
     ]  # fmt: skip
     outcome.deliveries += rows
     if firing.silence is not None and rows:
-        outcome.absences.append(Told(tuple(row.id for row in rows), tally.trigger_id, tally.day))
+        outcome.absences.append(Told(tuple(rows), tally.trigger_id, tally.day))
 
 
 def tell_absences(
-    evaluator: PartitionEvaluator, partitions: Collection[int], clocks: Mapping[int, int], seq: int
+    evaluator: PartitionEvaluator, partitions: Collection[int], clocks: Sequence[Clock], seq: int
 ) -> Outcome:
-    """What falls due when the chains have come to these times (by chain), in partitions that stand at ``seq``."""
+    """What falls due when the chains have come so far, in partitions that stand at ``seq``."""
     outcome = Outcome()
-    for chain_id, time in clocks.items():
-        collect(outcome, seq, evaluator.tick(chain_id, time, partitions))
+    for clock in clocks:
+        collect(outcome, seq, evaluator.tick(clock.chain_id, clock.time, partitions, clock.seq))
     return outcome

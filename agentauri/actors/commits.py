@@ -5,14 +5,15 @@ due. Raises Fenced, and does nothing, when a partition has another owner (protoc
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from itertools import compress
 from uuid import UUID
 
 from agentauri.actors.batch import Outcome
-from agentauri.models.page import Retraction
+from agentauri.models.page import Clock, Retraction
 from agentauri.store import firings, ledger, partition_clocks, partitions, retractions
 from agentauri.store.database import Connection
 from agentauri.store.firings import NewDelivery, Tally
@@ -22,24 +23,25 @@ from agentauri.store.partitions import Owned
 async def write(outcome: Outcome, behind: Sequence[Owned], last_seq: int, connection: Connection) -> set[str]:
     """Deliveries, counters and progress are one statement; failing triggers and absences need more."""
     tallies = list(outcome.tallies.values())
-    if not outcome.failures and not outcome.absences:
+    if not outcome.failures and not outcome.absences and not outcome.withdrawn:
         if not tallies:
             await partitions.advance(connection, behind, last_seq)
             return set()
         return await firings.commit(connection, outcome.deliveries, tallies, behind, last_seq)
     async with connection.transaction():
+        lanes = await retractions.withdraw(connection, outcome.withdrawn)
         tallies = await _without_told(connection, outcome)
-        lanes = await firings.commit(connection, outcome.deliveries, tallies, behind, last_seq)
-        lanes |= await retractions.revive(connection, [one for told in outcome.absences for one in told.deliveries])
+        lanes |= await firings.commit(connection, outcome.deliveries, tallies, behind, last_seq)
+        lanes |= await retractions.revive(connection, [row for told in outcome.absences for row in told.deliveries])
         await firings.fail(connection, list(outcome.failures.values()))
     return lanes
 
 
 async def _without_told(connection: Connection, outcome: Outcome) -> list[Tally]:
     """The counts without the absences whose deliveries are there already: they were told, and counted, before."""
-    ids = [one for told in outcome.absences for one in told.deliveries]
-    known = await firings.known(connection, ids)
-    again = Counter((told.trigger_id, told.day) for told in outcome.absences if not known.isdisjoint(told.deliveries))
+    known = await firings.known(connection, [row.id for told in outcome.absences for row in told.deliveries])
+    is_known = [any(row.id in known for row in told.deliveries) for told in outcome.absences]
+    again = Counter((told.trigger_id, told.day) for told in compress(outcome.absences, is_known))
     less = [(one, again[(one.trigger_id, one.day)]) for one in outcome.tallies.values()]
     tallies = [replace(one, matched=one.matched - count, fired=one.fired - count) for one, count in less]
     return [one for one in tallies if one.matched]
@@ -61,9 +63,9 @@ def _count_new(rows: Sequence[NewDelivery], before: set[UUID], made: set[UUID]) 
 
 
 async def write_clocks(
-    outcome: Outcome, clocks: Mapping[int, int], mine: Sequence[Owned], last_seq: int, connection: Connection
+    outcome: Outcome, clocks: Sequence[Clock], mine: Sequence[Owned], last_seq: int, connection: Connection
 ) -> set[str]:
-    """What clocks (times by chain) led to, and that the partitions have met them."""
+    """What clocks led to, and that the partitions have met them."""
     async with connection.transaction():
         lanes = await write(outcome, mine, last_seq, connection)
         await partition_clocks.keep(connection, [one.partition for one in mine], clocks, last_seq)
@@ -71,15 +73,20 @@ async def write_clocks(
 
 
 async def retract(
-    retraction: Retraction, outcome: Outcome, behind: Sequence[Owned], connection: Connection
+    retraction: Retraction,
+    outcome: Outcome,
+    told: Collection[UUID],
+    behind: Sequence[Owned],
+    connection: Connection,
 ) -> set[str]:
     """The queue as it would be without the retracted events; the chain's clock begins anew.
 
-    What fires only now is counted; what does not any more stays counted, as its deliveries stay, cancelled.
+    ``told``: deliveries of absences that stand whatever told them. What fires only now is counted; what does not any
+    more stays counted, as its deliveries stay, cancelled.
     """
     mine, rows = [one.partition for one in behind], outcome.deliveries
     async with connection.transaction():
-        mend = partial(retractions.retract, connection, mine, retraction.first_seq, retraction.seq, rows)
+        mend = partial(retractions.retract, connection, mine, retraction.first_seq, retraction.seq, rows, told)
         lanes = await _counting_new(connection, rows, mend)
         await partition_clocks.forget(connection, mine, retraction.chain_id)
         await partitions.advance(connection, behind, retraction.seq)

@@ -16,11 +16,11 @@ from typing import Any
 
 from agentauri import logs, metrics
 from agentauri.actors import commits, tasks
-from agentauri.actors.batch import Outcome, collect, tell_absences, work_off
+from agentauri.actors.batch import Outcome, tell_absences, work_off
 from agentauri.actors.doorbell import Doorbell
 from agentauri.actors.messages import Progress
 from agentauri.actors.ports import deliverers_bell
-from agentauri.actors.replay import rebuild, replay, restored
+from agentauri.actors.replay import rebuild, recall_absences, replay, restored
 from agentauri.actors.runtime import NAMESPACE
 from agentauri.actors.state_keeper import StateKeeper
 from agentauri.engine.evaluator import PartitionEvaluator
@@ -290,17 +290,15 @@ class Evaluator:
         """Absences that no event told are told by their chain's clock, where the log has come so far (P12, P20)."""
         for last_seq, group in groupby(sorted(self._owned, key=_progress), key=_progress):
             mine = list(group)
-            times = {
-                one.chain_id: one.time for one in clocks if self._forks.get(one.chain_id, 0) <= one.seq <= last_seq
-            }
-            outcome = tell_absences(self._engine, [one.partition for one in mine], times, last_seq)
+            met = [one for one in clocks if self._forks.get(one.chain_id, 0) <= one.seq <= last_seq]
+            outcome = tell_absences(self._engine, [one.partition for one in mine], met, last_seq)
             outcome.failures.update((one.trigger_id, one) for one in self._failures())
             changes = self._engine.take_changes()
             if not changes and not outcome.is_any:
                 continue
             # The steps of _segment. A crash before ②: nothing happened. After it: a replay meets these clocks mutely.
-            kept = partial(partition_clocks.are_kept, partitions=[one.partition for one in mine], times=times)
-            write = partial(commits.write_clocks, outcome, times, mine, last_seq)
+            kept = partial(partition_clocks.are_kept, partitions=[one.partition for one in mine], clocks=met)
+            write = partial(commits.write_clocks, outcome, met, mine, last_seq)
             self._doorbell.ring(await self._commit(mine, last_seq, write, kept))
             await self._keeper.checkpoint(mine, self._engine, changes)
             metrics.matches(outcome.fired, evaluator=self._settings.name)
@@ -325,11 +323,9 @@ class Evaluator:
             states |= {partition: self._engine.dump_partition(partition) for partition in ahead}
             engine = await restored(connection, bases | ahead, states)
             await replay(connection, engine, bases, retraction.seq, firing_from=retraction.first_seq, heard=keep)
-        # Kept where they stand in the queue, and never made: what was told long ago may be gone from it by now.
-        told = [one._replace(keeps_state=False) for one in engine.tell_again(self._engine, mine)]
-        collect(outcome, retraction.first_seq, told)
+            told = await recall_absences(connection, engine, bases, forked=retraction.chain_id)
         engine.take_changes()
-        lanes = await self._commit(behind, retraction.seq, partial(commits.retract, retraction, outcome, behind))
+        lanes = await self._commit(behind, retraction.seq, partial(commits.retract, retraction, outcome, told, behind))
         self._forks[retraction.chain_id] = retraction.seq
         self._engine = engine
         self._doorbell.ring(lanes)

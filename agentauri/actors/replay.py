@@ -7,6 +7,7 @@ where asked, firings, and writes nothing. Events that a retraction at or below t
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from uuid import UUID
 
 from agentauri.actors.batch import Outcome, work_off
 from agentauri.actors.pasts import Past
@@ -15,7 +16,7 @@ from agentauri.engine.shard import PARTITIONS
 from agentauri.models.ids import TriggerId
 from agentauri.models.page import Retraction, parse_rows
 from agentauri.store import log as event_log
-from agentauri.store import partition_clocks, snapshots, start_work
+from agentauri.store import partition_clocks, retractions, snapshots, start_work
 from agentauri.store.checkpoints import Checkpoints
 from agentauri.store.database import Connection
 from agentauri.store.log import PageTooLarge, Rows
@@ -45,19 +46,19 @@ async def rebuild(connection: Connection, checkpoints: Checkpoints | None, owned
     groups = [list(group) for _, group in groupby(sorted(owned, key=_progress), key=_progress)]
     for group in groups:
         upto = group[0].last_seq
-        retractions = await event_log.retractions(connection, 0, upto)
-        found = await snapshots.bases(connection, [one.partition for one in group], upto, retractions)
+        taken = await event_log.retractions(connection, 0, upto)
+        found = await snapshots.bases(connection, [one.partition for one in group], upto, taken)
         tokens = {one.partition: one.token for one in group}
         for partition, seq in found.items():
             await _forget_future(checkpoints, partition, tokens[partition])
-            cached = await _cached(checkpoints, partition, seq, upto, retractions)
+            cached = await _cached(checkpoints, partition, seq, upto, taken)
             from_redis += [partition] if cached else []
             bases[partition], states[partition] = cached or (seq, await snapshots.load(connection, partition, seq))
     evaluator, replayed = await restored(connection, bases, states), 0
     for group in groups:
         part = {one.partition: bases[one.partition] for one in group}
         replayed += await replay(connection, evaluator, part, group[0].last_seq)
-    await _meet_clocks(connection, evaluator, list(bases))
+    await recall_absences(connection, evaluator, bases)
     evaluator.take_changes()
     evaluator.take_failures()
     return Rebuilt(evaluator, from_redis, replayed)
@@ -78,13 +79,13 @@ async def _forget_future(checkpoints: Checkpoints | None, partition: int, token:
 
 
 async def _cached(
-    checkpoints: Checkpoints | None, partition: int, floor: int, upto: int, retractions: Sequence[Retraction]
+    checkpoints: Checkpoints | None, partition: int, floor: int, upto: int, taken: Sequence[Retraction]
 ) -> tuple[int, State] | None:
     """The Redis checkpoint of a partition, if it is complete, usable and newer than the snapshot at ``floor``."""
     meta = await checkpoints.meta(partition) if checkpoints else None
     if checkpoints is None or meta is None:
         return None
-    if not snapshots.usable(meta.last_seq, upto, retractions):
+    if not snapshots.usable(meta.last_seq, upto, taken):
         await checkpoints.forget(partition)
         return None
     state = await checkpoints.load(partition, meta) if meta.last_seq >= floor else None
@@ -145,10 +146,10 @@ async def _pasts_anew(
 
     By their place in the log. What they joined with has the retracted events in it (protocol P18).
     """
-    retractions = await event_log.retractions(connection, min(bases.values(), default=upto), upto)
+    taken = await event_log.retractions(connection, min(bases.values(), default=upto), upto)
     found: dict[int, bytes] = {}
     for joined in await start_work.list_joined(connection, bases, upto):
-        reaching = [one.first_seq for one in retractions if one.first_seq < joined.joined_seq < one.seq]
+        reaching = [one.first_seq for one in taken if one.first_seq < joined.joined_seq < one.seq]
         if not reaching:
             continue
         past = Past.before(joined, min(reaching))
@@ -160,12 +161,39 @@ async def _pasts_anew(
     return found
 
 
-async def _meet_clocks(connection: Connection, evaluator: PartitionEvaluator, partitions: Sequence[int]) -> None:
+async def recall_absences(
+    connection: Connection, evaluator: PartitionEvaluator, bases: Mapping[int, int], *, forked: int | None = None
+) -> list[UUID]:
+    """Take absences for told that were told since the bases by what no replay meets; their deliveries that stand.
+
+    Those are clocks, of which only the last is kept, and events and clocks of forks that were left since. The chain
+    that is ``forked`` just now has no clock: another event may have been its groups' last when it was met.
+    """
+    watches = evaluator.watches(bases)
+    if not watches:
+        return []
+    await _meet_clocks(connection, evaluator, list(bases), forked)
+    told: dict[UUID, dict[UUID, list[UUID]]] = {}
+    for one in await retractions.list_told_absences(connection, watches, bases):
+        told.setdefault(one.trigger_id, {}).setdefault(one.event_id, []).append(one.delivery_id)
+    return [
+        delivery_id
+        for trigger_id, by_event in told.items()
+        for event_id in evaluator.believe(trigger_id, by_event)
+        for delivery_id in by_event[event_id]
+    ]
+
+
+async def _meet_clocks(
+    connection: Connection, evaluator: PartitionEvaluator, partitions: Sequence[int], forked: int | None
+) -> None:
     """Meet, mutely, the clocks that were met before; triggers that joined the log after that have yet to meet them."""
     for clock in await partition_clocks.list_kept(connection, partitions):
+        if clock.chain_id == forked:
+            continue
         late = await start_work.list_watches_after(connection, clock.partition, clock.met_seq)
         states = {trigger_id: evaluator.dump_trigger(trigger_id) for trigger_id in late}
-        evaluator.tick(clock.chain_id, clock.time, (clock.partition,))
+        evaluator.tick(clock.chain_id, clock.time, (clock.partition,), clock.clock_seq)
         for trigger_id, state in states.items():
             evaluator.recall(trigger_id, state)
 

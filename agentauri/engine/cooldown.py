@@ -20,3 +20,18 @@ class CoolDown:
         self.slot.groups[group] = Mark(time)
         self._changes.add((self.slot, group))
         return False
+
+    def last(self, group: str) -> int | None:
+        """When the group fired last."""
+        last = self.slot.groups.get(group)
+        return last.time if isinstance(last, Mark) else None
+
+    def forget(self, group: str, time: int, before: int | None) -> None:
+        """The firing at ``time`` was none, if it is what is remembered: the one ``before`` is the last."""
+        if self.last(group) != time:
+            return
+        if before is None:
+            del self.slot.groups[group]
+        else:
+            self.slot.groups[group] = Mark(before)
+        self._changes.add((self.slot, group))

@@ -50,6 +50,7 @@ class PartitionEvaluator:
         self._errors: Counter[UUID] = Counter()
         self._scanned: dict[UUID, UUID] = {}
         """Triggers that every event of their chain and registry has to try, with their organizations."""
+        self._withdrawn: list[tuple[UUID, UUID]] = []
         self._dues = Dues()
         self._first_dues = self._dues.first
 
@@ -122,7 +123,8 @@ class PartitionEvaluator:
         ((position, condition),) = [one for one in enumerate(definition.conditions) if one[1].is_stateful]
         remind = partial(self._dues.put, partition, definition.id)
         cooled = cool_down(definition, names, slots, changes)
-        return Watch(position, condition, slots[names.parts[0]], cooled, changes, remind)
+        withdraw = partial(self._withdraw, definition.id)
+        return Watch(position, condition, slots[names.parts[0]], cooled, changes, remind, withdraw)
 
     def _take_out(self, trigger_id: UUID) -> Plan | None:
         plan = self._plans.pop(trigger_id, None)
@@ -164,21 +166,26 @@ class PartitionEvaluator:
                 firings.append(firing)
         return firings
 
-    def tick(self, chain_id: int, time: int, partitions: Collection[int]) -> Sequence[Firing]:
+    def tick(
+        self, chain_id: int, time: int, partitions: Collection[int], clock_seq: int | None = None
+    ) -> Sequence[Firing]:
         """The absences that are due when the chain has come to ``time`` and nothing more of it is to be met before.
 
-        Telling the same time, or an earlier one, again changes nothing.
+        Telling the same time, or an earlier one, again changes nothing. ``clock_seq``: so far had the log come at that
+        time (None: to its end).
         """
         if self._first_dues.get(chain_id, NEVER) > time:
             return ()
-        return self._fall_due(chain_id, time, lambda partition: partition in partitions)
+        return self._fall_due(chain_id, time, lambda partition: partition in partitions, clock_seq)
 
-    def _fall_due(self, chain_id: int, time: int, is_meant: Callable[[int], bool]) -> list[Firing]:
+    def _fall_due(
+        self, chain_id: int, time: int, is_meant: Callable[[int], bool], clock_seq: int | None = None
+    ) -> list[Firing]:
         firings: list[Firing] = []
         for due in self._dues.take(chain_id, time, is_meant):
             plan = self._plans.get(due.trigger_id)
             try:
-                firing = None if plan is None else plan.fall_due(due.key, time)
+                firing = None if plan is None else plan.fall_due(due.key, time, clock_seq)
             except Exception as error:  # noqa: BLE001  # P4: as for events
                 self._fail(due.trigger_id, error, count=1)
                 continue
@@ -186,17 +193,26 @@ class PartitionEvaluator:
                 firings.append(firing)
         return firings
 
-    def tell_again(self, before: "PartitionEvaluator", partitions: Collection[int]) -> list[Firing]:
-        """Tell the absences that ``before`` told of events that are still the last of their groups.
+    def watches(self, partitions: Collection[int]) -> list[UUID]:
+        """The triggers of these partitions that wait for absences."""
+        plans = (plan for partition in partitions for plan in self._remembering.get(partition, {}).values())
+        return [plan.trigger_id for plan in plans if isinstance(plan.memory, Watch)]
 
-        For a state that was built anew without the clocks that ``before`` had met.
+    def believe(self, trigger_id: UUID, told: Collection[UUID]) -> set[UUID]:
+        """Take absences of a trigger for told, by their last events; those that still are the last of their groups.
+
+        For a state that was built anew without what told them: a clock, or events that were retracted since.
         """
-        firings: list[Firing] = []
-        for partition in partitions:
-            for plan in self._remembering.get(partition, {}).values():
-                old = before._plans.get(plan.trigger_id)
-                firings += [] if old is None else plan.told_before(old)
-        return firings
+        plan = self._plans.get(trigger_id)
+        return set() if plan is None else plan.believe(told)
+
+    def _withdraw(self, trigger_id: UUID, event_id: UUID) -> None:
+        self._withdrawn.append((trigger_id, event_id))
+
+    def take_withdrawn(self) -> list[tuple[UUID, UUID]]:
+        """Absences that were told and did not come about, by trigger and last event, since this was last asked."""
+        taken, self._withdrawn = self._withdrawn, []
+        return taken
 
     def _count_error(self, trigger_id: UUID) -> None:
         self._errors[trigger_id] += 1

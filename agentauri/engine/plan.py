@@ -5,7 +5,7 @@ conditions never matters. on_change, cool-down and resets depend on the events a
 a version that changes nothing in type, field, config or filter go over to the next; a threshold may change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 from uuid import UUID
@@ -237,16 +237,14 @@ class Plan:
             self._firing = self._fire(NO_GROUP, NOTHING_COMPUTED, False)
         return self._firing
 
-    def fall_due(self, key: str, time: int) -> Firing | None:
-        """The firing of an absence that is due at ``time`` in the group of ``key``."""
-        match = self.memory.fall_due(key, time) if isinstance(self.memory, Watch) else None
+    def fall_due(self, key: str, time: int, clock_seq: int | None) -> Firing | None:
+        """The firing of an absence that is due at ``time`` in the group of ``key``; see ``Watch.fall_due``."""
+        match = self.memory.fall_due(key, time, clock_seq) if isinstance(self.memory, Watch) else None
         return None if match is None else self._fire(*match)
 
-    def told_before(self, other: "Plan") -> list[Firing]:
-        """The absences that another plan of the trigger told, of the same last events, as firings of this one."""
-        if not isinstance(self.memory, Watch) or not isinstance(other.memory, Watch):
-            return []
-        return [self._fire(*match) for match in self.memory.told_before(other.memory)]
+    def believe(self, told: Collection[UUID]) -> set[UUID]:
+        """See ``Watch.believe``; nothing of a trigger without absence."""
+        return self.memory.believe(told) if isinstance(self.memory, Watch) else set()
 
     def _fire(
         self, group: str, computed: dict[str, Computed], cooled_down: bool, silence: Silenced | None = None

@@ -46,6 +46,8 @@ class Past:
     held: bool = False
     fired_at: int | None = None
     told: bool = False
+    fired_before: int | None = None
+    """For an absence that was told: the firing before."""
 
 
 class ReferenceEvaluator:
@@ -83,7 +85,7 @@ class ReferenceEvaluator:
                         continue
                     began, event = last[-1]
                     if began + one.config.window_seconds <= time:
-                        past.told = True
+                        past.told, past.fired_before = True, past.fired_at
                         since = datetime.fromtimestamp(began, UTC).isoformat().replace("+00:00", "Z")
                         silent = _cool_down(trigger, past, began + one.config.window_seconds)
                         found.append(Match(trigger.id, group[1:], ((index, "since", since),), silent, event.id))
@@ -189,8 +191,11 @@ def _update(one: Condition, name: str, past: Past, event: Event) -> tuple[bool, 
         case ChangeConfig() as config:
             seen.append((0, value))
             return _change(one, config, [number for _, number in seen])
-        case AbsenceConfig():
+        case AbsenceConfig() as config:
             if not seen or event.block_timestamp >= seen[-1][0]:
+                due = seen[-1][0] + config.window_seconds if past.told and seen else 0
+                if event.block_timestamp < due == past.fired_at:  # there was no absence after all
+                    past.fired_at = past.fired_before
                 seen.append((event.block_timestamp, event))
                 past.told = False
             return False, "", None

@@ -1,10 +1,13 @@
 """What ``absence`` remembers: the last event of a group on one chain, and whether its absence was told.
 
+With the telling goes what the cool-down remembered before it, so that the telling can be taken back.
+
 The event is kept as it will be shown, because a firing has to show it long after it was met; of a very large one
 the texts are cut.
 """
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -17,23 +20,37 @@ CUT_TEXT = 256
 
 
 class Silence:
-    """The last event as JSON, its time, and whether its absence was told."""
+    """The last event as JSON, its time, whether its absence was told, and the firing before that (None: none)."""
 
-    __slots__ = ("event", "time", "told")
+    __slots__ = ("event", "fired_before", "time", "told")
 
-    def __init__(self, time: int, event: bytes, *, told: bool = False) -> None:
-        self.time, self.event, self.told = time, event, told
+    def __init__(self, time: int, event: bytes, *, told: bool = False, fired_before: int | None = None) -> None:
+        self.time, self.event, self.told, self.fired_before = time, event, told, fired_before
+
+    @property
+    def event_id(self) -> UUID:
+        """Of the last event."""
+        return UUID(orjson.loads(self.event)["id"])
+
+    @property
+    def seq(self) -> int:
+        """The last event's place in the log."""
+        seq: int = orjson.loads(self.event)["seq"]
+        return seq
 
     def dump(self) -> object:
-        """[time, told, event as text]."""
-        return [self.time, self.told, self.event.decode()]
+        """[time, told, event as text, and the firing before, if there was one]."""
+        dumped: list[object] = [self.time, self.told, self.event.decode()]
+        return dumped if self.fired_before is None else [*dumped, self.fired_before]
 
     @classmethod
     def load(cls, stored: object) -> "Silence":
-        """From [time, told, event as text]."""
+        """From what ``dump`` gives."""
         match stored:
             case [int() as time, bool() as told, str() as event]:
                 return cls(time, event.encode(), told=told)
+            case [int() as time, bool() as told, str() as event, int() as fired_before]:
+                return cls(time, event.encode(), told=told, fired_before=fired_before)
         raise ValueError("this is no state of an absence")
 
 

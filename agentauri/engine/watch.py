@@ -3,10 +3,14 @@
 State is kept per chain whatever ``group_by`` says, for chains' clocks know nothing of each other; so is the cool-down.
 Whoever tells how late it is (an event of the chain, or the chain's clock) finds the same absences, due at the same
 times; one is told once until the group's next event.
+
+A chain may leave the blocks that told it. The absence stands nevertheless, for the fork that it takes comes to the same
+time at once, unless it brings an event of the group from before the absence was due: then there was none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
+from uuid import UUID
 
 from agentauri.engine.cooldown import CoolDown
 from agentauri.engine.part import Computed
@@ -19,6 +23,8 @@ from agentauri.models.stateful_config import AbsenceConfig
 
 Remind = Callable[[int, int, str], None]
 """Has a state looked at: chain, time, key."""
+Withdraw = Callable[[UUID], None]
+"""Hears of a last event whose absence was told and did not come about."""
 
 
 class Silenced(NamedTuple):
@@ -32,15 +38,23 @@ class Silenced(NamedTuple):
 class Watch:
     """What a trigger with an absence remembers. ``remind`` is called for each state that begins to wait."""
 
-    __slots__ = ("_changes", "_cooled", "_group", "_position", "_remind", "_seconds", "_slot")
+    __slots__ = ("_changes", "_cooled", "_group", "_position", "_remind", "_seconds", "_slot", "_withdraw")
 
     def __init__(
-        self, position: int, condition: Condition, slot: Slot, cooled: CoolDown | None, changes: Changes, remind: Remind
+        self,
+        position: int,
+        condition: Condition,
+        slot: Slot,
+        cooled: CoolDown | None,
+        changes: Changes,
+        remind: Remind,
+        withdraw: Withdraw,
     ) -> None:
         config = condition.config
         if not isinstance(config, AbsenceConfig):
             raise ValueError(f"condition {condition.id} is no absence")
-        self._position, self._slot, self._cooled, self._changes, self._remind = position, slot, cooled, changes, remind
+        self._position, self._slot, self._cooled, self._changes = position, slot, cooled, changes
+        self._remind, self._withdraw = remind, withdraw
         self._seconds = config.window_seconds
         self._group = group_reader(condition.group_by)
 
@@ -63,6 +77,8 @@ class Watch:
                 state.time, state.event = event.block_timestamp, kept(event)
                 self._changes.add((self._slot, key))
                 return
+            if event.block_timestamp < state.time + self._seconds:
+                self._undo(key, state)
         self._slot.groups[key] = Silence(event.block_timestamp, kept(event))
         self._changes.add((self._slot, key))
         self._remind(event.chain_id, event.block_timestamp + self._seconds, key)
@@ -73,34 +89,44 @@ class Watch:
             if isinstance(state, Silence) and not state.told:
                 self._remind(_chain_of(key), state.time + self._seconds, key)
 
-    def fall_due(self, key: str, time: int) -> "tuple[str, dict[str, Computed], bool, Silenced] | None":
-        """Tell the absence of that key if it is due at ``time``; one that is due later is looked at again then."""
+    def _undo(self, key: str, state: Silence) -> None:
+        """The absence was told on a fork that the chain has left: no block time goes back on one that it keeps."""
+        if self._cooled is not None:
+            self._cooled.forget(key, state.time + self._seconds, state.fired_before)
+        self._withdraw(state.event_id)
+
+    def fall_due(
+        self, key: str, time: int, clock_seq: int | None = None
+    ) -> "tuple[str, dict[str, Computed], bool, Silenced] | None":
+        """Tell the absence of that key if it is due at ``time``; one that is due later is looked at again then.
+
+        ``clock_seq``: so far had the log come at that time; of later events, which may be of another fork, it says
+        nothing.
+        """
         state = self._slot.groups.get(key)
         if not isinstance(state, Silence) or state.told:
             return None
         due = state.time + self._seconds
-        if due > time:
+        if due > time or (clock_seq is not None and state.seq > clock_seq):
             self._remind(_chain_of(key), due, key)
             return None
         return self._tell(key, state, due)
 
     def _tell(self, key: str, state: Silence, due: int) -> tuple[str, dict[str, Computed], bool, Silenced]:
-        state.told = True
+        state.told, state.fired_before = True, None if self._cooled is None else self._cooled.last(key)
         self._changes.add((self._slot, key))
         computed: dict[str, Computed] = {str(self._position): {"since": rfc3339(state.time)}}
         cooled_down = self._cooled is not None and self._cooled.silences(key, due)
         return key.partition(":")[2], computed, cooled_down, Silenced(state.event, state.time, due)
 
-    def told_before(self, other: "Watch") -> "list[tuple[str, dict[str, Computed], bool, Silenced]]":
-        """Tell what the same trigger told in another memory, of the same last events."""
-        found = []
+    def believe(self, told: Collection[UUID]) -> set[UUID]:
+        """Take absences for told, by their last events; those that are, and were not overtaken by another event."""
+        found = set()
         for key, state in self._slot.groups.items():
-            was = other._slot.groups.get(key)
-            if (
-                isinstance(state, Silence) and isinstance(was, Silence)
-                and was.told and not state.told and was.event == state.event
-            ):  # fmt: skip
-                found.append(self._tell(key, state, state.time + self._seconds))
+            if isinstance(state, Silence) and (event_id := state.event_id) in told:
+                found.add(event_id)
+                if not state.told:
+                    self._tell(key, state, state.time + self._seconds)
         return found
 
 

@@ -66,6 +66,7 @@ class StatusCode(StrEnum):
     BREAKER_PROBE = "breaker_probe"
     ACTION_GONE = "action_gone"
     EVENT_RETRACTED = "event_retracted"
+    HOLDS_AGAIN = "holds_again"
     CANCELLED_BY_USER = "cancelled_by_user"
     DISCARDED = "discarded"
 

@@ -4,20 +4,23 @@ Written in the transaction of what a clock led to, so that a replay can meet it 
 chain that is reorganised has another clock from there on; what is kept of the old one goes with the retraction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentauri.models.page import Clock
 from agentauri.store.database import Connection
 
 KEEP_SQL = """
-    INSERT INTO partition_clocks (partition, chain_id, time, met_seq)
-    SELECT p, c.chain_id, c.time, $4 FROM unnest($1::smallint[]) AS p
-    CROSS JOIN unnest($2::bigint[], $3::bigint[]) AS c (chain_id, time)
-    ON CONFLICT (partition, chain_id) DO UPDATE SET time = excluded.time, met_seq = excluded.met_seq"""
+    INSERT INTO partition_clocks (partition, chain_id, time, clock_seq, met_seq)
+    SELECT p, c.chain_id, c.time, c.seq, $5 FROM unnest($1::smallint[]) AS p
+    CROSS JOIN unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS c (chain_id, time, seq)
+    ON CONFLICT (partition, chain_id) DO UPDATE
+    SET time = excluded.time, clock_seq = excluded.clock_seq, met_seq = excluded.met_seq"""
 
 KEPT_SQL = """
     SELECT count(*) FROM partition_clocks AS k
-    JOIN unnest($2::bigint[], $3::bigint[]) AS c (chain_id, time) ON k.chain_id = c.chain_id AND k.time = c.time
+    JOIN unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS c (chain_id, time, seq)
+        ON k.chain_id = c.chain_id AND k.time = c.time AND k.clock_seq = c.seq
     WHERE k.partition = ANY($1::smallint[])"""
 
 
@@ -25,30 +28,36 @@ KEPT_SQL = """
 class KeptClock:
     """Absences of the chain up to ``time`` (seconds since 1970) were told in the partition, when it was at ``met_seq``.
 
-    A trigger that joined the log with its past after that place has not met the clock.
+    Those of events up to ``clock_seq``: so far had the log come at that time. A trigger that joined the log with its
+    past after ``met_seq`` has not met the clock.
     """
 
     partition: int
     chain_id: int
     time: int
+    clock_seq: int
     met_seq: int
 
 
-async def keep(connection: Connection, partitions: Sequence[int], times: Mapping[int, int], seq: int) -> None:
-    """The partitions, which are at ``seq``, have met these clocks: time by chain."""
-    await connection.execute(KEEP_SQL, list(partitions), list(times), list(times.values()), seq)
+async def keep(connection: Connection, partitions: Sequence[int], clocks: Sequence[Clock], seq: int) -> None:
+    """The partitions, which are at ``seq``, have met these clocks, one a chain."""
+    await connection.execute(KEEP_SQL, list(partitions), *_columns(clocks), seq)
 
 
-async def are_kept(connection: Connection, partitions: Sequence[int], times: Mapping[int, int]) -> bool:
+async def are_kept(connection: Connection, partitions: Sequence[int], clocks: Sequence[Clock]) -> bool:
     """Whether ``keep`` of the same took place: a commit whose answer was lost."""
-    found: int = await connection.fetchval(KEPT_SQL, list(partitions), list(times), list(times.values()))
-    return found == len(partitions) * len(times)
+    found: int = await connection.fetchval(KEPT_SQL, list(partitions), *_columns(clocks))
+    return found == len(partitions) * len(clocks)
+
+
+def _columns(clocks: Sequence[Clock]) -> tuple[list[int], list[int], list[int]]:
+    return [one.chain_id for one in clocks], [one.time for one in clocks], [one.seq for one in clocks]
 
 
 async def list_kept(connection: Connection, partitions: Sequence[int]) -> list[KeptClock]:
     """The clocks that these partitions have met."""
-    sql = """SELECT partition, chain_id, time, met_seq FROM partition_clocks WHERE partition = ANY($1::smallint[])
-             ORDER BY 1, 2"""
+    sql = """SELECT partition, chain_id, time, clock_seq, met_seq FROM partition_clocks
+             WHERE partition = ANY($1::smallint[]) ORDER BY 1, 2"""
     return [KeptClock(*row) for row in await connection.fetch(sql, list(partitions))]
 
 

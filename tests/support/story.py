@@ -97,7 +97,7 @@ class Story:
             await insert_events(connection, rows)
 
     def _draw_trigger(self, number: int) -> TriggerDefinition:
-        """Any; absences only where time grows: one that was told stands while its last event does, whatever told it."""
+        """Any; absences only where time grows, as it does on every chain."""
         while True:
             draw = self._world.remembering if self._world.random() < 0.7 else self._world.trigger
             drawn = draw(number)
@@ -145,10 +145,7 @@ class Story:
         )  # fmt: skip
 
     async def _retract(self) -> None:
-        """A chain leaves its newest events. The fork it takes begins later than the one it left had come.
-
-        So what was silent then is silent still: an absence that was told stands while its last event does.
-        """
+        """A chain leaves its newest events, and its time with them; the fork it takes brings an event at once."""
         chain = self._world.choice(CHAINS)
         sql = "SELECT seq FROM events WHERE chain_id = $1 AND retracted_at IS NULL ORDER BY seq DESC LIMIT 20"
         seqs = [row[0] for row in await self._rig.pool.fetch(sql, chain)]
@@ -167,7 +164,14 @@ class Story:
                 chain, first, seq,
             )  # fmt: skip
             await connection.execute("DELETE FROM chains WHERE chain_id = $1", chain)
+        await self._turn_back(chain)
         await self._insert([self._world.event()], chain)
+
+    async def _turn_back(self, chain: int) -> None:
+        """The fork goes on from the newest event that stands."""
+        sql = "SELECT max(block_timestamp) FROM events WHERE chain_id = $1 AND retracted_at IS NULL"
+        newest = await self._rig.pool.fetchval(sql, chain)
+        self._times[chain] = 0 if newest is None else int(newest.timestamp()) - START
 
     async def _set_clock(self) -> None:
         """A chain has come further than its events; what comes after has later times."""

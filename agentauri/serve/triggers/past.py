@@ -154,7 +154,7 @@ async def _replay(
     if place.event is None:  # absences that clocks have told since; an event tells those before it by itself
         for clock in await partition_clocks.list_kept(connection, [partition]):
             if begun is None or (begun.joined_seq is not None and begun.joined_seq <= clock.met_seq):
-                evaluator.tick(clock.chain_id, clock.time, [partition])
+                evaluator.tick(clock.chain_id, clock.time, [partition], clock.clock_seq)
     return evaluator.dump_partition(partition)
 
 

@@ -140,40 +140,6 @@ async def test_p15_answer_of_a_clock_s_commit_that_was_lost_counts_once(
     assert (len(failed), await fired_count(rig)) == (1, 1)
 
 
-async def test_p18_absence_stands_when_a_fork_takes_nothing_from_it(rig: Rig) -> None:
-    await watch(rig)
-    last = (await scores(rig, [50] * 3))[-1]
-    evaluator = await watched(rig)
-    await set_clock(rig, 100)
-    await rig.serve_clocks(evaluator)
-    later = await scores(rig, [50], start=100)
-    await rig.serve(evaluator)
-    await retract(rig, 100, 1)
-    await rig.serve(evaluator)
-    await set_clock(rig, 110)
-    await rig.serve_clocks(evaluator)
-    assert await told(rig) == [(str(last), "pending")]
-    assert later
-    assert await fired_count(rig) == 1
-
-
-async def test_p18_absence_that_a_retracted_event_told_is_taken_back_and_told_again_when_it_is_so(rig: Rig) -> None:
-    await watch(rig)
-    (last,) = await scores(rig, [50])
-    await scores(rig, [50], start=70)
-    evaluator = await watched(rig)
-    assert await told(rig) == [(str(last), "pending")]
-    await retract(rig, 70, 1)
-    await rig.serve(evaluator)
-    assert await told(rig) == [(str(last), "cancelled")]
-    await set_clock(rig, 59)
-    await rig.serve_clocks(evaluator)
-    assert await told(rig) == [(str(last), "cancelled")]
-    await set_clock(rig, 60)
-    await rig.serve_clocks(evaluator)
-    assert await told(rig) == [(str(last), "pending")]
-
-
 async def test_p18_clock_of_an_abandoned_fork_tells_nothing(rig: Rig) -> None:
     await watch(rig)
     await scores(rig, [50] * 3)

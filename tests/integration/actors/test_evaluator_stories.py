@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ STORIES = int(os.environ.get("STORIES", "5"))
 """More of them on request: each takes about a second."""
 
 
+@pytest.mark.timeout(60 + 10 * STORIES)
 @settings(
     max_examples=STORIES,
     deadline=None,

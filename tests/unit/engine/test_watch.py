@@ -134,3 +134,62 @@ def test_very_large_event_is_kept_with_its_texts_cut() -> None:
     text = kept(event(data=data))
     assert len(text) < MOST_BYTES
     assert orjson.loads(text)["data"] == {"agent_uri": data["agent_uri"][:CUT_TEXT], "score": 5}
+
+
+def test_p18_event_from_before_a_told_absence_was_due_withdraws_it() -> None:
+    engine = evaluator(trigger := definition(absence("1m")))
+    meets(engine, event(1))
+    assert told(engine, 60) == ["42"]
+    meets(engine, event(2, time=59))
+    assert engine.take_withdrawn() == [(trigger.id, event(1).id)]
+    assert engine.take_withdrawn() == []
+    assert [told(engine, time) for time in (118, 119)] == [[], ["42"]]
+
+
+def test_event_at_or_after_the_end_of_a_told_absence_withdraws_nothing() -> None:
+    engine = evaluator(definition(absence("1m")))
+    meets(engine, event(1))
+    told(engine, 60)
+    meets(engine, event(2, time=60))
+    assert engine.take_withdrawn() == []
+
+
+def test_p18_withdrawn_absence_leaves_the_cooldown_as_it_was() -> None:
+    trigger = definition(absence("10s"), cooldown_seconds=60)
+    engine, plain = evaluator(trigger), evaluator(trigger)
+    for one in (engine, plain):
+        meets(one, event(1))
+        assert told(one, 20) == ["42"]
+        meets(one, event(2, time=70))
+    told(engine, 80)
+    for one in (engine, plain):
+        meets(one, event(3, time=75))
+    assert engine.dump_partition(PARTITION) == plain.dump_partition(PARTITION)
+
+
+def test_p12_clock_says_nothing_of_events_after_its_place_in_the_log() -> None:
+    engine = evaluator(definition(absence("1m")))
+    meets(engine, event(5))
+    assert engine.tick(CHAIN, START + 100, {PARTITION}, 4) == []
+    assert len(engine.tick(CHAIN, START + 100, {PARTITION}, 5)) == 1
+
+
+def test_absence_is_taken_for_told_only_of_an_event_that_is_still_the_last() -> None:
+    engine = evaluator(trigger := definition(absence("1m")))
+    meets(engine, event(1))
+    meets(engine, event(2, time=30))
+    assert engine.believe(trigger.id, {event(1).id}) == set()
+    assert engine.believe(trigger.id, {event(2).id}) == {event(2).id}
+    assert told(engine, 500) == []
+    assert engine.watches({PARTITION}) == [trigger.id]
+
+
+def test_told_absence_of_a_group_that_fired_before_is_stored_and_loaded() -> None:
+    engine = evaluator(trigger := definition(absence("10s"), cooldown_seconds=60))
+    for seq, time in ((1, 0), (2, 100)):
+        meets(engine, event(seq, time=time))
+        told(engine, time + 10)
+    state = orjson.loads(orjson.dumps(engine.dump_partition(PARTITION)))
+    again = evaluator(trigger)
+    again.load_partition(PARTITION, state)
+    assert again.dump_partition(PARTITION) == state
