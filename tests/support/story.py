@@ -16,7 +16,7 @@ from agentauri.actors.state_keeper import StateKeeper
 from agentauri.engine.plan import is_watch
 from agentauri.engine.shard import partition_of
 from agentauri.models.event import Event
-from agentauri.models.ids import TriggerId
+from agentauri.models.ids import DeliveryId, TriggerId, retraction_notice_id
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.store import firings, partition_clocks, partitions, retractions, snapshots
 from agentauri.store.checkpoints import Checkpoints
@@ -48,8 +48,12 @@ class Story:
         self._rig, self._world = rig, world
         self._fleet: list[Evaluator] = []
         self._times = dict.fromkeys(CHAINS, 0)
+        self._farthest = dict.fromkeys(CHAINS, 0)
+        """Of any fork."""
         self._in_order = world.flip()
         """Block times only grow, so that chains' clocks mean something."""
+        self._of_silences = self._in_order and world.flip()
+        """It is mostly about absences, and about forks that told them or speak against them."""
         self._dumped: dict[bytes, bytes] = {}
         self._triggers: dict[UUID, TriggerDefinition] = {}
         self.happened: list[str] = []
@@ -65,8 +69,9 @@ class Story:
         await self._reshard()
         acts = [self._add_events] * 4 + [self._serve] * 4 + [
             self._crash, self._edit, self._retract, self._reshard, self._rig.flush_redis, self._dump, self._restore,
-            self._snapshot, self._set_clock,
+            self._snapshot, self._set_clock, self._leave_empty_blocks, self._deliver, self._deliver,
         ]  # fmt: skip
+        acts += [self._serve, self._retract, self._set_clock, self._leave_empty_blocks] * 3 if self._of_silences else []
         for _ in range(self._world.randint(5, 30)):
             act = self._world.choice(acts)
             self.happened.append(act.__name__)
@@ -83,7 +88,7 @@ class Story:
         for one in drawn:
             chain_id, time = chain or one.chain_id, one.block_timestamp
             if self._in_order:
-                self._times[chain_id] += self._world.choice([0, 0, 1, 5, 30])
+                self._pass(chain_id, self._world.choice([0, 0, 1, 5, 30]))
                 time = START + self._times[chain_id]
             agent = one.agent_id if self._world.random() < 0.3 else self._world.choice([1, 2])
             rows.append({
@@ -100,6 +105,7 @@ class Story:
         """Any; absences only where time grows, as it does on every chain."""
         while True:
             draw = self._world.remembering if self._world.random() < 0.7 else self._world.trigger
+            draw = self._world.watch if self._of_silences and self._world.random() < 0.7 else draw
             drawn = draw(number)
             if self._in_order or not is_watch(drawn):
                 return drawn
@@ -110,6 +116,8 @@ class Story:
     async def _edit(self, number: int | None = None) -> None:
         """A trigger is made, changed, or turned off."""
         chosen = number or self._world.randint(1, 8)
+        if number is None and self._in_order:
+            await self._come_as_far()
         drawn = self._draw_trigger(chosen)
         actions = [{
             "id": str(UUID(int=drawn.id.int + 100 * place)), "action_type": "rest", "priority": 0, "enabled": True,
@@ -124,6 +132,16 @@ class Story:
             off = number is None and self._world.random() < 0.2
             await (self._turn_off(connection, definition) if off else put_version(connection, definition))
 
+    async def _come_as_far(self) -> None:
+        """Events tell what clocks and left forks had told: with another version, nobody would wait for it any more."""
+        for chain in CHAINS:
+            self._pass(chain, self._farthest[chain] - self._times[chain])
+            await self._insert([self._world.event()], chain)
+
+    def _pass(self, chain: int, seconds: int) -> None:
+        self._times[chain] += seconds
+        self._farthest[chain] = max(self._farthest[chain], self._times[chain])
+
     async def _insert_trigger(self, connection: Connection, definition: TriggerDefinition) -> None:
         partition = partition_of(TriggerId(definition.id))
         await connection.execute(
@@ -133,7 +151,7 @@ class Story:
         for action in definition.actions:
             await connection.execute(
                 """INSERT INTO trigger_actions (id, trigger_id, organization_id, action_type, config, destination, lane)
-                   VALUES ($1, $2, $3, 'rest', '{}', 'x', 'x')""",
+                   VALUES ($1, $2, $3, 'rest', '{"notify_retraction": true}', 'x', 'x')""",
                 action.id, definition.id, self._organization,
             )  # fmt: skip
 
@@ -146,9 +164,11 @@ class Story:
 
     async def _retract(self) -> None:
         """A chain leaves its newest events, and its time with them; the fork it takes brings an event at once."""
-        chain = self._world.choice(CHAINS)
-        sql = "SELECT seq FROM events WHERE chain_id = $1 AND retracted_at IS NULL ORDER BY seq DESC LIMIT 20"
-        seqs = [row[0] for row in await self._rig.pool.fetch(sql, chain)]
+        if self._world.flip():
+            await self._serve()
+        chain, most = self._world.choice(CHAINS), self._world.choice([3, 20])
+        sql = "SELECT seq FROM events WHERE chain_id = $1 AND retracted_at IS NULL ORDER BY seq DESC LIMIT $2"
+        seqs = [row[0] for row in await self._rig.pool.fetch(sql, chain, most)]
         if not seqs:
             return
         first = self._world.choice(seqs)
@@ -165,7 +185,7 @@ class Story:
             )  # fmt: skip
             await connection.execute("DELETE FROM chains WHERE chain_id = $1", chain)
         await self._turn_back(chain)
-        await self._insert([self._world.event()], chain)
+        await self._insert([self._world.event() for _ in range(self._world.randint(1, 3))], chain)
 
     async def _turn_back(self, chain: int) -> None:
         """The fork goes on from the newest event that stands."""
@@ -173,19 +193,27 @@ class Story:
         newest = await self._rig.pool.fetchval(sql, chain)
         self._times[chain] = 0 if newest is None else int(newest.timestamp()) - START
 
+    async def _leave_empty_blocks(self) -> None:
+        """A chain leaves blocks without events: nothing is retracted, and its clock goes back."""
+        if self._world.flip():
+            await self._serve()
+        chain = self._world.choice(CHAINS)
+        await self._rig.pool.execute("DELETE FROM chains WHERE chain_id = $1", chain)
+        await self._turn_back(chain)
+
     async def _set_clock(self) -> None:
         """A chain has come further than its events; what comes after has later times."""
         if not self._in_order:
             return
         chain = self._world.choice(CHAINS)
-        self._times[chain] += self._world.choice([0, 5, 30, 90])
+        self._pass(chain, self._world.choice([0, 5, 30, 90]))
         await self._rig.pool.execute(
             """INSERT INTO chains (chain_id, name, block_number, confirmed_time, confirmed_seq)
                VALUES ($1, 'story', 0, to_timestamp($2), $3) ON CONFLICT (chain_id) DO UPDATE
                SET confirmed_time = excluded.confirmed_time, confirmed_seq = excluded.confirmed_seq""",
             chain, START + self._times[chain], await self._rig.head(),
         )  # fmt: skip
-        self._times[chain] += 1
+        self._pass(chain, 1)
 
     # -- those who work it off ----------------------------------------------------------------------------------------
 
@@ -297,6 +325,12 @@ class Story:
     async def _restore(self) -> None:
         await self._rig.restore_redis(self._dumped)
 
+    async def _deliver(self) -> None:
+        """Some of what waits reaches its receiver."""
+        rows = await self._rig.pool.fetch("SELECT id FROM deliveries WHERE status = 'pending' ORDER BY id")
+        some = [row["id"] for row in rows if self._world.flip()]
+        await self._rig.pool.execute("UPDATE deliveries SET status = 'delivered' WHERE id = ANY($1)", some)
+
     # -- what it came to ----------------------------------------------------------------------------------------------
 
     def states(self) -> dict[int, Any]:
@@ -307,8 +341,17 @@ class Story:
 
     async def queue(self) -> set[UUID]:
         """The deliveries that stand."""
-        rows = await self._rig.pool.fetch("SELECT id FROM deliveries WHERE status <> 'cancelled'")
-        return {row["id"] for row in rows}
+        sql = "SELECT id FROM deliveries WHERE type = 'trigger.fired' AND status <> 'cancelled' AND NOT retracted"
+        return {row["id"] for row in await self._rig.pool.fetch(sql)}
+
+    async def misled(self) -> set[UUID]:
+        """Delivered and not so, without a notice; or so, and a notice went out or waits."""
+        rows = await self._rig.pool.fetch(
+            "SELECT id, type, status, retracted FROM deliveries WHERE status <> 'cancelled'"
+        )
+        taken = {row["id"] for row in rows if row["type"] == "trigger.fired" and row["retracted"]}
+        notices = {row["id"] for row in rows if row["type"] == "trigger.retracted"}
+        return {retraction_notice_id(DeliveryId(one)) for one in taken} ^ notices
 
     async def truth(self) -> OnePass:
         """What it should have come to."""

@@ -28,5 +28,6 @@ async def test_p18_any_story_of_log_and_evaluators_comes_to_what_the_plain_rules
     truth = await story.truth()
     assert await story.queue() == truth.queue, story.happened
     assert story.states() == truth.states, story.happened
+    assert await story.misled() == set(), story.happened
     assert await rig.unreconciled() == [], story.happened
     await rig.crash_all()

@@ -295,6 +295,11 @@ class World(random.Random):
         fields = {"fire": self.choice(["every", "every", "on_change"]), "cooldown_seconds": self.choice([0, 0, 20])}
         return definition(*conditions, number=number, chain_id=self.choice([None, None, 1, 2]), **fields)
 
+    def watch(self, number: int) -> TriggerDefinition:
+        """A trigger that waits for silence."""
+        wait = absence(self.choice(["5s", "20s", "1m"]), group_by=self.choice(["agent_id", "none"]))
+        return definition(wait, number=number, cooldown_seconds=self.choice([0, 20, 100]))
+
     def crowd(self, most: int = 30) -> list[TriggerDefinition]:
         """Several triggers."""
         return [self.trigger(number) for number in range(1, self.randint(1, most) + 1)]
