@@ -7,12 +7,14 @@ checked here; whether its user and session still live is asked by ``serve/princi
 
 import hashlib
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -21,6 +23,7 @@ from agentauri.errors import Unauthenticated
 from agentauri.models.ids import OrganizationId, UserId
 
 ALGORITHM = "Ed25519"
+SIGNER = jws.JWSRegistry(algorithms=[ALGORITHM]).get_alg(ALGORITHM)
 TYPE = "at+jwt"
 HEADER = {"alg", "kid", "typ"}
 ACCESS_SECONDS = 15 * 60
@@ -102,6 +105,7 @@ class AccessTokens:
     def __init__(self, keys: Sequence[SigningKey], *, issuer: str, audience: str) -> None:
         self._keys = sorted(keys, key=lambda key: key.signs_from)
         self._by_kid = {key.kid: key for key in keys}
+        self._heads = {key.kid: _head(key.kid) for key in keys}
         self._issuer, self._audience = issuer, audience
 
     def is_of_unknown_key(self, token: str) -> bool:
@@ -127,6 +131,7 @@ class AccessTokens:
         return self._sign({"sub": str(client_id), "sid": str(grant_id), **own}, now)
 
     def _sign(self, own: dict[str, str], now: datetime) -> str:
+        """A token in the compact form of RFC 7515; the library's ``encode`` costs twice the signature."""
         signer = next(key for key in reversed(self._keys) if key.signs_from <= now)
         issued = int(now.timestamp())
         claims = {
@@ -137,8 +142,8 @@ class AccessTokens:
             "iat": issued,
             "exp": issued + ACCESS_SECONDS,
         }
-        header = {"alg": ALGORITHM, "kid": signer.kid, "typ": TYPE}
-        return jwt.encode(header, claims, signer.key, [ALGORITHM])
+        signed = self._heads[signer.kid] + b"." + _base64url(orjson.dumps(claims))
+        return (signed + b"." + _base64url(SIGNER.sign(signed, signer.key))).decode()
 
     def verify(self, token: str, now: datetime) -> Claims | ClientClaims:
         """What a token says. Raises Unauthenticated, without saying which check failed."""
@@ -165,6 +170,15 @@ class AccessTokens:
             iat={"essential": True},
             exp={"essential": True},
         )
+
+
+def _head(kid: str) -> bytes:
+    """The encoded header of the tokens that a key signs."""
+    return _base64url(orjson.dumps({"alg": ALGORITHM, "kid": kid, "typ": TYPE}))
+
+
+def _base64url(raw: bytes) -> bytes:
+    return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def _header(token: str) -> dict[str, str]:
