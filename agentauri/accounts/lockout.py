@@ -20,6 +20,8 @@ MINUTE = 60
 LOCKS = (15 * MINUTE, 30 * MINUTE, 60 * MINUTE, 120 * MINUTE, 240 * MINUTE)
 """Seconds of a lock from the 5th, 10th, 15th, 20th and 25th failure on."""
 IPV6_PREFIX = 64
+USER = b"user\0"
+"""An account's subject is the SHA-256 of this and the user's id as text: the database can make it too."""
 
 
 def lock_seconds(failures: int) -> int:
@@ -43,7 +45,12 @@ class Subjects:
 
 def of_user(user_id: UUID, ip: str) -> Subjects:
     """The subjects of a try at a known account."""
-    return Subjects(_hash("user", str(user_id)), client(ip))
+    return Subjects(account(user_id), client(ip))
+
+
+def account(user_id: UUID) -> bytes:
+    """The subject of an account, by whatever name it was called."""
+    return hashlib.sha256(USER + str(user_id).encode()).digest()
 
 
 def of_name(name: str, ip: str) -> Subjects:

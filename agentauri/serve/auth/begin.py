@@ -1,16 +1,19 @@
 """How an account begins and how a session does, whichever way somebody signs in. All in the caller's transaction."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from agentauri.accounts.lockout import Subjects
 from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_refresh_token
 from agentauri.serve.caller import Client
 from agentauri.serve.context import Context
-from agentauri.store import audit, new_accounts, organizations, sessions
+from agentauri.store import audit, logins, new_accounts, organizations, sessions
 from agentauri.store.audit import Actor
 from agentauri.store.database import Connection
+from agentauri.store.organizations import Membership
+from agentauri.store.sessions import Login
 from agentauri.store.users import User
 
 
@@ -43,25 +46,49 @@ async def begin_session(
     context: Context, connection: Connection, user: User, client: Client, *, method: str = "password"
 ) -> dict[str, Any]:
     """A session, as the answer to a login tells of it. ``method``: how the user signed in."""
-    now, session_id = datetime.now(UTC), uuid4()
-    refresh_token, token_sha256 = make_refresh_token()
-    login = sessions.Login(
-        session_id, user.id, token_sha256, method, client.ip, client.user_agent, now + REFRESH_LIFETIME
-    )
+    now = datetime.now(UTC)
+    refresh_token, login = _new_login(user, client, method, now)
     await sessions.create_session(connection, login)
     await audit.record(
         connection,
         actor_of_user(user, client),
         "user.logged_in",
         organization_id=None,
-        target=f"session:{session_id}",
+        target=f"session:{login.session_id}",
         details={"method": method},
     )
+    return _tokens(context, login, refresh_token, now, await public(connection, user))
+
+
+async def begin_undisturbed(
+    context: Context, connection: Connection, user: User, client: Client, subjects: Subjects
+) -> dict[str, Any] | None:
+    """``begin_session`` after the right password of ``user``, and the login noted, in one statement.
+
+    None when something is in the way of that (``store/logins.py``); then nothing was done.
+    """
+    now = datetime.now(UTC)
+    refresh_token, login = _new_login(user, client, "password", now)
+    memberships = await logins.begin(
+        connection, user, login, account=subjects.account, client=subjects.client, request_id=client.request_id
+    )
+    if memberships is None:
+        return None
+    return _tokens(context, login, refresh_token, now, _shown(user, memberships))
+
+
+def _new_login(user: User, client: Client, method: str, now: datetime) -> tuple[str, Login]:
+    refresh_token, sha256 = make_refresh_token()
+    until = now + REFRESH_LIFETIME
+    return refresh_token, Login(uuid4(), user.id, sha256, method, client.ip, client.user_agent, until)
+
+
+def _tokens(context: Context, login: Login, refresh_token: str, now: datetime, user: dict[str, Any]) -> dict[str, Any]:
     return {
-        "token": context.keys.tokens.issue(user.id, session_id, now),
+        "token": context.keys.tokens.issue(login.user_id, login.session_id, now),
         "refresh_token": refresh_token,
         "expires_in": ACCESS_SECONDS,
-        "user": await public(connection, user),
+        "user": user,
     }
 
 
@@ -72,7 +99,10 @@ def actor_of_user(user: User, client: Client) -> Actor:
 
 async def public(connection: Connection, user: User) -> dict[str, Any]:
     """A user with the organizations, as that user sees the account."""
-    memberships = await organizations.list_memberships(connection, user.id)
+    return _shown(user, await organizations.list_memberships(connection, user.id))
+
+
+def _shown(user: User, memberships: Sequence[Membership]) -> dict[str, Any]:
     return {
         "id": user.id,
         "email": user.email,
@@ -82,5 +112,5 @@ async def public(connection: Connection, user: User) -> dict[str, Any]:
         "created_at": user.created_at,
         "updated_at": user.updated_at,
         "last_login_at": user.last_login_at,
-        "organizations": [asdict(membership) for membership in memberships],
+        "organizations": memberships,
     }

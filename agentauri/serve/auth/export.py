@@ -19,6 +19,7 @@ from agentauri.serve.auth.begin import public
 from agentauri.serve.context import Context
 from agentauri.store import api_keys, audit, identities, sessions, users, webhook_secrets
 from agentauri.store.database import Connection
+from agentauri.store.organizations import Membership
 from agentauri.store.trigger_pages import Filter, list_triggers
 from agentauri.store.triggers import Trigger
 
@@ -37,7 +38,7 @@ async def begin(context: Context, user_id: UserId) -> tuple[dict[str, Any], UUID
     async with context.pool.acquire() as connection:
         user = await users.get_user(connection, user_id)
         profile = await public(connection, user)
-        memberships = profile.pop("organizations")
+        memberships: list[Membership] = profile.pop("organizations")
         head = {
             "exported_at": datetime.now(UTC),
             "profile": {**profile, "has_password": user.password_hash is not None},
@@ -45,7 +46,7 @@ async def begin(context: Context, user_id: UserId) -> tuple[dict[str, Any], UUID
             "sessions": [asdict(one) for one in await sessions.list_history(connection, user_id, MAX_ENTRIES)],
             "identities": [_identity(one) for one in await identities.list_identities(connection, user_id)],
         }
-    personal: UUID | None = next((one["id"] for one in memberships if one["personal"]), None)
+    personal: UUID | None = next((one.id for one in memberships if one.personal), None)
     if personal is None:
         raise Unauthenticated(GONE)
     return head, personal

@@ -8,7 +8,7 @@ wrong. A name that nobody has costs the same hash, statements and locks as an ac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from agentauri.accounts.lockout import ALLOWANCE, SCHEDULE, Subjects, of_name, of_user
+from agentauri.accounts.lockout import ALLOWANCE, SCHEDULE, Subjects
 from agentauri.errors import AccountLocked, RequestError
 from agentauri.serve.caller import Client
 from agentauri.serve.context import Context
@@ -20,18 +20,19 @@ from agentauri.store.users import User
 MINUTE = 60
 
 
-def subjects_of(user: User | None, name: str, client: Client) -> Subjects:
-    """Whom a failure counts against: the account, or the name that has none, and the client."""
-    return of_name(name, client.ip) if user is None else of_user(user.id, client.ip)
-
-
 @asynccontextmanager
-async def turn(context: Context, subjects: Subjects) -> AsyncIterator[None]:
-    """Wait for a turn at checking a password. Raises AccountLocked."""
-    async with context.gate.turn(subjects):
-        async with context.pool.acquire() as connection:
-            seconds = await lockouts.find_lock(connection, subjects.account, subjects.client)
-        if seconds is not None:
+async def turn(context: Context, subjects: Subjects, *, just_read: int | None = None) -> AsyncIterator[None]:
+    """Wait for a turn at checking a password. Raises AccountLocked.
+
+    ``just_read``: seconds of the lock, 0 for none, as it was a moment ago. It is asked again when somebody failed
+    before the turn came, so that a lock costs no more hashes; what falls elsewhere is found after the hash.
+    """
+    async with context.gate.turn(subjects) as failed:
+        seconds = just_read
+        if seconds is None or failed:
+            async with context.pool.acquire() as connection:
+                seconds = await lockouts.find_lock(connection, subjects.account, subjects.client)
+        if seconds:
             raise _locked(seconds)
         yield
 
@@ -40,6 +41,7 @@ async def fail(
     context: Context, subjects: Subjects, user: User | None, client: Client, refusal: RequestError
 ) -> RequestError:
     """Count a wrong password; returns what to raise: ``refusal``, or that a lock fell meanwhile."""
+    context.gate.note_failure(subjects)
     async with context.pool.acquire() as connection, connection.transaction():
         failure = await lockouts.record_failure(connection, subjects.account, subjects.client, SCHEDULE)
         if failure.locks_account or failure.locks_client:

@@ -5,18 +5,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agentauri import logs
+from agentauri.accounts import lockout
 from agentauri.accounts.emails import login_name, parse_email, parse_username
+from agentauri.accounts.lockout import Subjects
 from agentauri.accounts.roles import Principal
 from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_refresh_token, refresh_hash
 from agentauri.errors import Unauthenticated
 from agentauri.models.ids import UserId
 from agentauri.models.problems import Problems
 from agentauri.serve.auth import guess
-from agentauri.serve.auth.begin import begin_session, create_account, public
+from agentauri.serve.auth.begin import begin_session, begin_undisturbed, create_account, public
 from agentauri.serve.auth.schemas import LoginBody, RegisterBody
 from agentauri.serve.caller import Client, actor_of
 from agentauri.serve.context import Context
-from agentauri.store import audit, sessions, users
+from agentauri.store import audit, logins, sessions, users
 from agentauri.store.audit import Actor
 from agentauri.store.database import Connection
 from agentauri.store.users import User
@@ -59,21 +61,39 @@ async def register(context: Context, connection: Connection, prepared: Prepared,
 async def login(context: Context, body: LoginBody, client: Client) -> dict[str, Any]:
     """Check credentials and begin a session. Raises Unauthenticated, the same whatever is wrong, and AccountLocked."""
     email, username = (None if name is None else login_name(name) for name in (body.email, body.username))
+    nobody = lockout.of_name(email or username or "", client.ip)
     async with context.pool.acquire() as connection:
-        user = await users.find_by_login(connection, email=email, username=username)
-    subjects = guess.subjects_of(user, email or username or "", client)
-    async with guess.turn(context, subjects):
+        standing = await logins.find_standing(
+            connection,
+            email=email,
+            username=username,
+            prefix=lockout.USER,
+            nobody=nobody.account,
+            client=nobody.client,
+        )
+    user = standing.user
+    subjects = nobody if user is None else Subjects(lockout.account(user.id), nobody.client)
+    async with guess.turn(context, subjects, just_read=standing.locked):
         right = await context.passwords.verify(None if user is None else user.password_hash, body.password)
         if not right or user is None or user.disabled_at is not None:
             raise await guess.fail(context, subjects, user, client, Unauthenticated(WRONG))
         renewed = None
         if context.passwords.is_outdated(str(user.password_hash)):
             renewed = await context.passwords.hash(body.password)
-        async with context.pool.acquire() as connection, connection.transaction():
-            await guess.succeed(connection, subjects)
-            await _still_right(connection, user)
-            await users.record_login(connection, user.id, renewed)
-            return await begin_session(context, connection, user, client)
+        async with context.pool.acquire() as connection:
+            begun = None if renewed else await begin_undisturbed(context, connection, user, client, subjects)
+            return begun or await _begin_step_by_step(context, connection, user, client, subjects, renewed)
+
+
+async def _begin_step_by_step(
+    context: Context, connection: Connection, user: User, client: Client, subjects: Subjects, renewed: str | None
+) -> dict[str, Any]:
+    """Begin a session under the locks of all that stood against doing it at once. Raises what ``login`` does."""
+    async with connection.transaction():
+        await guess.succeed(connection, subjects)
+        await _still_right(connection, user)
+        await users.record_login(connection, user.id, renewed)
+        return await begin_session(context, connection, user, client)
 
 
 async def _still_right(connection: Connection, checked: User) -> None:

@@ -12,6 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
+from agentauri.accounts.passwords import Cost, Passwords
 from agentauri.accounts.tokens import AccessTokens, make_key
 from agentauri.store import signing_keys
 from agentauri.store.database import Pool
@@ -76,6 +77,19 @@ async def test_logging_in_by_email_or_user_name(api: Api, name: dict[str, str]) 
     data = answer.json()["data"]
     assert set(data) == {"token", "refresh_token", "expires_in", "user"}
     assert (await User(api.client, "", data["token"], "", {}).call("GET", "/auth/me")).status_code == 200
+
+
+async def test_a_hash_of_other_parameters_is_renewed_at_login(api: Api, user: User, pool: Pool) -> None:
+    earlier = Passwords(cost=Cost(memory_kib=32, iterations=1), threads=1)
+    old = earlier.hash_now(PASSWORD)
+    earlier.close()
+    await pool.execute("UPDATE users SET password_hash = $1", old)
+    for _ in range(2):
+        answer = await api.client.post("/api/v1/auth/login", json={"email": user.email, "password": PASSWORD})
+        assert answer.status_code == 200
+        renewed = await pool.fetchval("SELECT password_hash FROM users")
+        assert "m=64" in renewed
+    assert await pool.fetchval("SELECT count(*) FROM sessions") == 3
 
 
 async def test_unknown_user_wrong_password_and_disabled_account_look_the_same(api: Api, user: User, pool: Pool) -> None:

@@ -43,6 +43,24 @@ async def test_one_client_has_the_same_few_turns_over_all_accounts() -> None:
     assert inside == 20
 
 
+async def test_who_waited_is_told_of_a_failure_in_front_and_of_no_other() -> None:
+    gate, told = Gate(), []
+
+    async def check(subjects: Subjects, *, right: bool) -> None:
+        async with gate.turn(subjects) as failed:
+            await asyncio.sleep(0)
+            if not right:
+                gate.note_failure(subjects)
+            told.append(failed)
+
+    await asyncio.gather(*(check(ACCOUNT, right=True) for _ in range(2 * ALLOWANCE)))
+    assert told == [False] * 2 * ALLOWANCE
+    told.clear()
+    other = Subjects(b"account", None)
+    await asyncio.gather(*(check(other if one else ACCOUNT, right=one != 0) for one in range(2 * ALLOWANCE)))
+    assert told == [False] * ALLOWANCE + [True] * ALLOWANCE
+
+
 async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
     gate, leave = Gate(), asyncio.Event()
 
