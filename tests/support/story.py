@@ -246,8 +246,12 @@ class Story:
                 if not await self._served_or_gone(self._fleet[index], self._world.randint(1, 4)):
                     self.happened[-1] += " †"
                     await self._rig.crash(self._fleet[index])
-            if not self._fleet[index]._ready.is_set() or self.happened[-1].endswith("†"):
+            if self._is_gone(self._fleet[index]) or self.happened[-1].endswith("†"):
                 await self._replace(index)
+
+    def _is_gone(self, evaluator: Evaluator) -> bool:
+        """It gave up, or what it does by itself met the end of the process."""
+        return not evaluator._ready.is_set() or any(one.done() for one in evaluator._tasks)
 
     async def _served_or_gone(self, evaluator: Evaluator, pages: int) -> bool:
         self._rig._page_rows = self._world.choice([1, 2, 7, 50])
