@@ -30,6 +30,8 @@ WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LOOP = re.compile(r"\b(?:all|exists|exists_one)\b(?=\s*(?:\(|//))")
 """Finds too many rather than too few: one in a text counts, too."""
 
+HINT = "; beside what is calculated, numbers want a point: 60.0 instead of 60"
+
 WHOLE_HEX = re.compile(r"0[xX](?:[0-9a-fA-F]{64}|[0-9a-fA-F]{40})(?![0-9a-fA-F])")
 ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
 
@@ -109,4 +111,5 @@ def _where(text: str) -> str:
         f"line {line}, column {column}: {detail}" if int(line) > 0 else detail
         for line, column, detail in [*found][:MAX_SHOWN_ERRORS]
     ]
-    return "; ".join(places) or text.splitlines()[0]
+    hint = HINT if any("(double, int)" in place or "(int, double)" in place for place in places) else ""
+    return ("; ".join(places) or text.splitlines()[0]) + hint

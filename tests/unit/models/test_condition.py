@@ -265,7 +265,7 @@ def test_stateful_condition_that_does_not_fit_is_refused_at_its_place(
         ("[1].map(x, x).size() > 0", "undeclared"), ("[1].filter(x, x > 1).size() > 0", "undeclared"),
         ("[1].all(x, [2].exists(y, x == y))", "at most one"), ("[1].all(x, [2].exists // (\n(y, x == y))", "at most"),
         ("(" * 40 + "true" + ")" * 40, "recursion"), ("dyn(1) == 1", "undeclared"),
-        ("[tag1].exists(x, x + x == '')", "must not have +"),
+        ("[tag1].exists(x, x + x == '')", "must not have +"), ("score * 1.5 < 60", "60.0 instead of 60"),
     ],
 )  # fmt: skip
 def test_expression_that_is_not_one_is_refused_with_its_place(text: str, detail: str) -> None:
