@@ -139,7 +139,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    found = [_explain(one) for one in cast(RequestValidationError, error).errors()]
+    found = _findings(cast(RequestValidationError, error).errors())
     pointer, text = found[0]
     detail = f"{pointer} {text}" if pointer else f"the body {text}"
     return await counted(
@@ -191,11 +191,22 @@ def install(app: FastAPI, count: Count) -> None:
         app.add_exception_handler(kind, _away)
 
 
+def _findings(errors: Sequence[Any]) -> list[tuple[str, str]]:
+    """The findings of pydantic; of what may be one of several things, what the first of them said."""
+    firsts: dict[str, str] = {}
+    for pointer, text in map(_explain, errors):
+        firsts.setdefault(pointer, text)
+    return list(firsts.items())
+
+
 def _explain(error: dict[str, Any]) -> tuple[str, str]:
-    """A finding of pydantic as (pointer, sentence); what is not in the body gets its place as first step."""
+    """A finding of pydantic as (pointer, sentence); what is not in the body gets its place as first step.
+
+    Outside the body there is a name, and a number in a list; other steps are pydantic's, and say what it tried.
+    """
     place, *path = error["loc"]
     pointer = "" if place == "body" else f"/{place}"
-    for key in path:
+    for key in path if place == "body" else [*path[:1], *(one for one in path[1:] if isinstance(one, int))]:
         pointer = step(pointer, key)
     context = error.get("ctx", {})
     match error["type"]:

@@ -38,7 +38,9 @@ Day = Annotated[
     BeforeValidator(_written),
     WithJsonSchema({"type": "string", "format": "date", "pattern": DAY, "examples": [EXAMPLE_DAY]}),
 ]
-DayOrTime = Annotated[Moment | Day, Field(union_mode="left_to_right")]
+DayOrTime = Annotated[Day | Moment, Field(union_mode="left_to_right")]
+"""What is neither is told what the first of them says."""
+
 router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"], route_class=Route)
 From = Annotated[
     DayOrTime | None,

@@ -88,6 +88,12 @@ async def test_range_is_in_days_and_a_time_at_its_end_stands_for_what_is_before_
     assert BLOCK_TIME // DAY_SECONDS * DAY_SECONDS == 1_789_948_800
 
 
+async def test_what_is_neither_day_nor_time_is_told_once_and_where_it_stands(user: User) -> None:
+    answer = await user.call("GET", f"/triggers/{uuid4()}/ledger?from=x")
+    assert [one["pointer"] for one in answer.json()["errors"]] == ["/query/from"]
+    assert answer.json()["detail"].startswith("/query/from must be a day such as 2026-11-23, or a time")
+
+
 async def test_impossible_ranges_and_unknown_triggers_are_refused(user: User) -> None:
     id_ = await make_trigger(user)
     for query in ("from=2026-09-02&to=2026-09-01", "from=2024-01-01&to=2026-01-01", "from=x", "to=1969-01-01"):
