@@ -26,7 +26,11 @@ COLUMNS = ("block time", "event", "group", "computed", "would send")
 BARS = "▁▂▃▄▅▆▇█"
 NO_BAR = " "
 MOST_BARS = 60
+DIGITS = 12
+"""Of a double that a person reads; ``--json`` has all."""
 RUNNING = "running"
+KINDS = ({"last"}, {"event_id"}, {"from_block", "to_block"}, {"from", "to"})
+"""Of each kind of range the members that it has."""
 ONE_RANGE = "give one of --last, --event, --from-block with --to-block, or --from with --to."
 
 
@@ -42,14 +46,14 @@ class Range:
     until: str | None = None
 
     def body(self) -> dict[str, Any]:
-        """As the API takes it. Raises ConfigError where nothing is given."""
+        """As the API takes it. Raises ConfigError where nothing is given, or several kinds of range."""
         last: object = int(self.last) if self.last is not None and self.last.isdecimal() else self.last
         given = {
             "last": last, "event_id": self.event, "from_block": self.from_block, "to_block": self.to_block,
             "from": self.since, "to": self.until,
         }  # fmt: skip
         body = {name: value for name, value in given.items() if value is not None}
-        if not body:
+        if sum(1 for kind in KINDS if kind & body.keys()) != 1:
             raise ConfigError(ONE_RANGE)
         return body
 
@@ -98,7 +102,7 @@ def _followed(client: Client, title: str, place: str, begun: Mapping[str, Any]) 
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fired]} fired"),
         TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(escape(printable(title)), total=begun["total"], fired=begun["fired"])
         for message in follow(client, f"{place}/stream", {}):
             told = message.data
@@ -111,9 +115,11 @@ def _followed(client: Client, title: str, place: str, begun: Mapping[str, Any]) 
 def _show(title: str, found: Mapping[str, Any]) -> None:
     silenced = f", {found['cooled_down']:,} silenced by its cool-down" if found["cooled_down"] else ""
     is_whole = found["status"] == "done"
-    of = f"{found['evaluated']:,} events" if is_whole else f"{found['evaluated']:,} of {found['total']:,} events"
+    of = _counted(found["evaluated"], "event")
+    if not is_whole:
+        of = f"{found['evaluated']:,} of {_counted(found['total'], 'event')}"
     out = Console(highlight=False, soft_wrap=True)
-    out.print(f"[bold]{escape(printable(title))}[/bold]: fired {found['fired']:,} times on {of}{silenced}.")
+    out.print(f"[bold]{escape(printable(title))}[/bold]: fired {_counted(found['fired'], 'time')} on {of}{silenced}.")
     if not is_whole:
         say(f"the test is {found['status']}{': ' + found['error'] if found['error'] else ''}.")
     elif found["error"]:
@@ -140,10 +146,21 @@ def sparkline(days: Mapping[date, int]) -> str:
     return "".join(BARS[-(-count * len(BARS) // most) - 1] if count else NO_BAR for count in sums)
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _row(match: Mapping[str, Any]) -> tuple[object, ...]:
-    computed = " ".join(f"{name}={value}" for values in match["computed"].values() for name, value in values.items())
+    computed = " ".join(
+        f"{name}={_figure(value)}" for values in match["computed"].values() for name, value in values.items()
+    )
     sends = "; ".join(_sends(action) for action in match["actions"])
     return match["block_timestamp"], match["event_id"], match["group"] or None, computed or None, sends or None
+
+
+def _figure(value: object) -> object:
+    """Averages are doubles; their last digits are noise to people."""
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else value
 
 
 def _sends(action: Mapping[str, Any]) -> str:

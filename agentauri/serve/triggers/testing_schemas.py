@@ -19,7 +19,7 @@ DEFAULT_WAIT_SECONDS = 10
 AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 KINDS = (("event_id",), ("last",), ("from_block", "to_block"), ("from_", "to"))
-ONE_OF = "give exactly one of event_id, last, from_block with to_block, from with to."
+ONE_OF = "needs exactly one of event_id, last, from_block with to_block, from with to."
 
 
 class RangeBody(Body):
@@ -66,9 +66,9 @@ class RangeBody(Body):
         if len(given) != 1:
             raise ValueError(ONE_OF)
         if self.from_block is not None and self.to_block is not None and self.to_block < self.from_block:
-            raise ValueError("to_block must not be before from_block.")
+            raise ValueError("needs a to_block that is not before from_block.")
         if self.from_ is not None and self.to is not None and self.to <= self.from_:
-            raise ValueError("to must be after from.")
+            raise ValueError("needs a `to` after `from`.")
         return self
 
     @property

@@ -17,12 +17,24 @@ conditions:
 actions:
 - {action_type: rest, config: {url: "https://example.com/${HOOK}"}}
 """
+AVERAGE = """
+name: Average
+conditions:
+- {condition_type: ema_threshold, operator: ">", value: 0, config: {alpha: 0.3}}
+"""
 
 
 @pytest.fixture
 def file(home: Path) -> Path:
     path = home / "trigger.yaml"
     path.write_text(FILE)
+    return path
+
+
+@pytest.fixture
+def average(home: Path) -> Path:
+    path = home / "average.yaml"
+    path.write_text(AVERAGE)
     return path
 
 
@@ -57,7 +69,15 @@ async def test_stored_trigger_is_tested_by_its_name(
 ) -> None:
     await cli.ok("trigger", "apply", "-f", str(file), HOOK="hook")
     ended = await cli.ok("trigger", "test", "Low score", "--event", events[0])
-    assert ended.out.startswith("Low score: fired 1 times on 1 events.")
+    assert ended.out.startswith("Low score: fired 1 time on 1 event.")
+
+
+async def test_average_is_shown_without_the_noise_of_its_last_digits_and_nothing_stands_beside_it(
+    logged_in: Service, cli: Cli, average: Path, events: list[str]
+) -> None:
+    ended = await cli.ok("trigger", "test", "-f", str(average), "--last", "4")
+    assert "ema=29.8 " in ended.out  # 0.3 * 20 + 0.7 * 34 is a little less in doubles
+    assert ended.err == ""
 
 
 async def test_what_cannot_be_meant_is_said(logged_in: Service, cli: Cli, file: Path) -> None:

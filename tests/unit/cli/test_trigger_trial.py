@@ -35,6 +35,9 @@ def test_number_of_events_is_told_from_a_time() -> None:
     }
 
 
-def test_no_range_is_refused_with_what_to_give() -> None:
+@pytest.mark.parametrize(
+    "given", [Range(), Range(last="30d", event="x"), Range(from_block=1, until="2026-01-01T00:00:00Z")]
+)
+def test_no_range_and_several_are_refused_with_what_to_give(given: Range) -> None:
     with pytest.raises(ConfigError, match="--last"):
-        Range().body()
+        given.body()
