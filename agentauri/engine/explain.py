@@ -11,7 +11,7 @@ from typing import Any
 
 from agentauri.engine.compile import compile_test
 from agentauri.engine.evaluator import PartitionEvaluator
-from agentauri.engine.plan import Firing, slot_names
+from agentauri.engine.plan import Firing, is_watch, slot_names
 from agentauri.engine.read import group_reader, hashes_reader, reader
 from agentauri.models.condition import Condition, ConditionType, GroupConfig
 from agentauri.models.condition_config import DEFAULT_GROUP_BY, GroupBy
@@ -117,13 +117,13 @@ class _Meeting:
         self._state = state
         self._before, firing, self._after = _meet(definition, event, state)
         self.result = Result.NOT_FIRED
-        if firing is not None and not any(one.type is ConditionType.ABSENCE for one in definition.conditions):
+        if firing is not None and not is_watch(definition):
             self.result = Result.COOLED_DOWN if firing.cooled_down else Result.FIRED
 
     def stateful(self, condition: Condition, index: int, *, passes: bool) -> Explained:
         name = self._names.parts[index]
         holds, computed = self._alone(condition, name) if passes else (None, None)
-        key = self._key(name, condition)
+        key = self._key(name)
         actual = _actual(condition, self._event)
         return Explained(condition, holds, actual, computed, self._before.get(key), self._after.get(key))
 
@@ -158,11 +158,11 @@ class _Meeting:
     def _change(self, name: str | None) -> Change | None:
         if name is None:
             return None
-        key = f"{self._definition.id.hex}:{name}:{self._group}"
+        key = self._key(name)
         return Change(self._before.get(key), self._after.get(key))
 
-    def _key(self, name: str, condition: Condition) -> str:
-        group = f"{self._event.chain_id}:{self._group}" if condition.type is ConditionType.ABSENCE else self._group
+    def _key(self, name: str) -> str:
+        group = f"{self._event.chain_id}:{self._group}" if is_watch(self._definition) else self._group
         return f"{self._definition.id.hex}:{name}:{group}"
 
 

@@ -1,5 +1,6 @@
 """Explaining what a trigger did with an event: each condition, what it compared, its state, and what came of it."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from agentauri.accounts.roles import Principal
 from agentauri.engine.explain import Change, Explained, Explanation, Result, explain
+from agentauri.engine.legible import legible_mark, legible_state
 from agentauri.models.condition import ConditionType
 from agentauri.models.delivery import DeliveryStatus, DeliveryType, StatusCode
 from agentauri.models.trigger import TriggerDefinition
@@ -41,16 +43,18 @@ class ExplainedCondition(Schema):
     holds: bool | None = Field(description="Null: it was not compared, or what it depends on is not kept any more.")
     actual: Any = Field(description="What the event has where the condition looks; null where it has nothing.")
     computed: Object | None = Field(description="What it compared, where earlier events count: `ema`, `count`, …")
-    state_before: Any = Field(description="What it remembered of the group before the event; null: nothing.")
-    state_after: Any
+    state_before: Object | None = Field(
+        description="What it remembered of the group before the event, as `GET …/state` tells it; null: nothing."
+    )
+    state_after: Object | None
     conditions: list["ExplainedCondition"] = Field(description="The parts of a group.")
 
 
 class Memory(Schema):
-    """What the trigger itself remembered of the group before and after the event."""
+    """A block time that the trigger itself remembered of the group before and after the event; null: none."""
 
-    before: Any
-    after: Any
+    before: datetime | None
+    after: datetime | None
 
 
 class DeliveryOfEvent(Schema):
@@ -141,14 +145,16 @@ def _condition(part: Explained) -> dict[str, Any]:
         "holds": part.holds,
         "actual": _shown(part.actual),
         "computed": part.computed,
-        "state_before": part.before,
-        "state_after": part.after,
+        "state_before": legible_state(part.condition, part.before),
+        "state_after": legible_state(part.condition, part.after),
         "conditions": [_condition(inner) for inner in part.parts],
     }
 
 
 def _memory(change: Change | None) -> dict[str, Any] | None:
-    return None if change is None else {"before": change.before, "after": change.after}
+    return None if change is None else {
+        "before": legible_mark(change.before), "after": legible_mark(change.after),
+    }  # fmt: skip
 
 
 def _shown(value: Any) -> Any:

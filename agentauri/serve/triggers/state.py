@@ -6,7 +6,8 @@ happens at one place for everybody: in replays, after crashes, and in explanatio
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -14,7 +15,8 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from agentauri.accounts.roles import Principal
-from agentauri.engine.plan import slot_names
+from agentauri.engine.legible import legible_mark, legible_state
+from agentauri.engine.plan import is_watch, slot_names
 from agentauri.errors import Unavailable
 from agentauri.models.condition import ConditionType
 from agentauri.models.trigger import TriggerDefinition
@@ -29,6 +31,7 @@ from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset, Pagination
 from agentauri.serve.triggers import service, starting
 from agentauri.serve.triggers.past import Place, find_past
 from agentauri.serve.triggers.routes import ReaderOf, WriterOf
+from agentauri.serve.triggers.schemas import Object
 from agentauri.store import audit, partitions, trigger_versions, triggers
 
 MAX_GROUP = 4_096
@@ -42,16 +45,24 @@ class ConditionState(Schema):
 
     condition_id: str
     condition_type: ConditionType
-    state: Any = Field(description="Null: nothing. Its form is that of the condition's type, and may change.")
+    state: Object | None = Field(
+        description="By the condition's type: `ema` with `samples`; `count`, or `aggregate` with `samples`, and the "
+        "block times of the `oldest` and the `newest`; `previous`; `since` when nothing came, after which `event_id`, "
+        "and whether that was `told`. Null: nothing.",
+        examples=[{"ema": 70.0, "samples": 2}],
+    )
 
 
 class GroupState(Schema):
     """What is remembered of one group."""
 
     group: str = Field(description="The value of the field that state is grouped by.", examples=["42"])
+    chain_id: int | None = Field(description="Of an absence, which every chain has its own of; else null.")
     conditions: list[ConditionState]
-    on_change: Any = Field(description="Block time since which the conditions hold; null: they do not, or nobody asks.")
-    cooldown: Any = Field(description="Block time of the firing that silences others; null: there is none.")
+    on_change: datetime | None = Field(
+        description="Block time since which the conditions hold; null: they do not, or nobody asks."
+    )
+    cooldown: datetime | None = Field(description="Block time of the firing that silences others; null: there is none.")
 
 
 class AsOf(Schema):
@@ -97,55 +108,73 @@ async def get_trigger_state(
     `as_of` names the place in the log: later events are not in it yet.
     """
     async with context.searches:
-        as_of, groups = await _find(context, principal, trigger_id)
+        as_of, definition, groups = await _find(context, principal, trigger_id)
     if group is not None:
-        groups = [one for one in groups if one["group"] == group]
+        groups = [one for one in groups if one.group == group]
     page = groups[offset : offset + limit]
     more = offset + len(page) < len(groups)
     pagination = {"total": len(groups), "limit": limit, "offset": offset, "has_more": more}
-    return Json({"data": page, "pagination": pagination, "as_of": as_of})
+    told = [] if definition is None else [_told(definition, one) for one in page]
+    return Json({"data": told, "pagination": pagination, "as_of": as_of})
+
+
+class Kept(NamedTuple):
+    """What is kept of a group, by slot. ``chain``: of an absence, else empty."""
+
+    group: str
+    chain: str
+    slots: dict[str, Any]
 
 
 async def _find(
     context: Context, principal: Principal, trigger_id: UUID
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], TriggerDefinition | None, list[Kept]]:
     async with context.pool.acquire() as connection:
         stored = await triggers.get_trigger(connection, principal.organization_id, trigger_id)
         reached = (await partitions.progress(connection))[stored.partition]
         past = await find_past(connection, principal.organization_id, trigger_id, Place(reached, at=reached))
     version = past.version
     if version is None or version.definition is None:
-        return {"seq": reached, "version_seq": None}, []
+        return {"seq": reached, "version_seq": None}, None, []
     if past.state is None:
         raise Unavailable(f"the state cannot be told now: {past.missing}")
     definition = TriggerDefinition.from_json(version.definition)
-    return {"seq": reached, "version_seq": version.from_seq}, _groups(definition, past.state)
+    return {"seq": reached, "version_seq": version.from_seq}, definition, _groups(definition, past.state)
 
 
-def _groups(definition: TriggerDefinition, state: Mapping[str, Any]) -> list[dict[str, Any]]:
-    slots: dict[str, dict[str, Any]] = {}
+def _groups(definition: TriggerDefinition, state: Mapping[str, Any]) -> list[Kept]:
+    found: dict[str, Kept] = {}
     for key, value in state.items():
         _, name, group = key.split(":", 2)
-        slots.setdefault(group, {})[name] = value
+        if group not in found:
+            chain, _, own = group.partition(":") if is_watch(definition) else ("", "", group)
+            found[group] = Kept(own, chain, {})
+        found[group].slots[name] = value
+    return sorted(found.values(), key=_by_number)
+
+
+def _by_number(kept: Kept) -> tuple[int, str, int, str]:
+    """Groups that are numbers in the order of numbers, those that are not after them; then chains."""
+    return len(kept.group) if kept.group.isdigit() else MAX_GROUP, kept.group, len(kept.chain), kept.chain
+
+
+def _told(definition: TriggerDefinition, kept: Kept) -> dict[str, Any]:
     names = slot_names(definition)
     stateful = [condition for condition in definition.conditions if condition.is_stateful]
-    return [
-        {
-            "group": group,
-            "conditions": [
-                {"condition_id": str(condition.id), "condition_type": condition.type, "state": kept.get(name)}
-                for condition, name in zip(stateful, names.parts, strict=True)
-            ],
-            "on_change": kept.get(names.held) if names.held else None,
-            "cooldown": kept.get(names.cooled) if names.cooled else None,
-        }
-        for group, kept in sorted(slots.items(), key=_by_number)
-    ]
-
-
-def _by_number(item: tuple[str, object]) -> tuple[int, str]:
-    """Groups that are numbers in the order of numbers, those that are not after them."""
-    return (len(item[0]), item[0]) if item[0].isdigit() else (MAX_GROUP, item[0])
+    return {
+        "group": kept.group,
+        "chain_id": int(kept.chain) if kept.chain else None,
+        "conditions": [
+            {
+                "condition_id": str(condition.id),
+                "condition_type": condition.type,
+                "state": legible_state(condition, kept.slots.get(name)),
+            }
+            for condition, name in zip(stateful, names.parts, strict=True)
+        ],
+        "on_change": legible_mark(kept.slots.get(names.held)) if names.held else None,
+        "cooldown": legible_mark(kept.slots.get(names.cooled)) if names.cooled else None,
+    }
 
 
 @router.post("/reset", operation_id="reset_trigger_state", response_model=ResetAnswer, responses=errors(409))

@@ -61,7 +61,7 @@ async def test_every_event_is_explained_as_it_came_out(user: User, rig: Rig, poo
     averages = [one["conditions"][0]["computed"]["ema"] for one in explained]
     assert averages == [90.0, 55.0, 72.5, 81.25, 45.625]
     last = explained[-1]
-    assert last["conditions"][0]["state_before"] == [81.25, 4]
+    assert last["conditions"][0]["state_before"] == {"ema": 81.25, "samples": 4}
     assert (last["group"], last["reason"], last["retracted"]) == ("1", "Every condition held.", False)
     assert [one["status"] for one in last["deliveries"]] == ["pending"]
 
@@ -78,7 +78,10 @@ async def test_version_at_the_events_place_counts(user: User, rig: Rig) -> None:
     (fourth,) = await happen(rig, 40, start=3)
     explained = [await explain(user, trigger, id_) for id_ in (first, second, third, fourth)]
     assert [one["result"] for one in explained] == ["fired", "not_fired", "off", "fired"]
-    assert [one["conditions"][0]["state_before"] for one in (explained[1], explained[3])] == [[60.0, 1], None]
+    assert [one["conditions"][0]["state_before"] for one in (explained[1], explained[3])] == [
+        {"ema": 60.0, "samples": 1},
+        None,
+    ]
 
 
 async def test_explanation_from_a_snapshot_is_the_same(user: User, rig: Rig, pool: Pool) -> None:
@@ -87,7 +90,7 @@ async def test_explanation_from_a_snapshot_is_the_same(user: User, rig: Rig, poo
     await evaluate(rig)
     (id_,) = await happen(rig, 40, start=2)
     whole = await explain(user, trigger, id_)
-    assert whole["conditions"][0]["state_before"] == [55.0, 2]
+    assert whole["conditions"][0]["state_before"] == {"ema": 55.0, "samples": 2}
     await pool.execute("DELETE FROM events WHERE seq <= (SELECT max(last_seq) FROM trigger_state)")
     await pool.execute("UPDATE dropped_events SET upto = (SELECT max(last_seq) FROM trigger_state)")
     assert await explain(user, trigger, id_) == whole
@@ -116,7 +119,7 @@ async def test_p18_retracted_events_leave_the_explanation_of_later_ones(user: Us
         second,
     )
     later = await explain(user, trigger, third)
-    assert later["conditions"][0]["state_before"] == [90.0, 1]
+    assert later["conditions"][0]["state_before"] == {"ema": 90.0, "samples": 1}
     taken_back = await explain(user, trigger, second)
     assert (taken_back["retracted"], taken_back["result"]) == (True, "fired")
     assert (await explain(user, trigger, first))["result"] == "not_fired"

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from agentauri.models.event import rfc3339
 from agentauri.serve.triggers import past
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import User
@@ -14,6 +15,7 @@ from tests.support.rows import BLOCK_TIME, feedback, insert_events
 
 EMA = {"condition_type": "ema_threshold", "field": "score", "operator": "<", "value": 70, "config": {"alpha": 0.5}}
 RATE = {"condition_type": "rate_limit", "operator": ">", "value": 9, "config": {"time_window": "1h"}}
+ABSENCE = {"condition_type": "absence", "config": {"time_window": "1h"}}
 HOOK = {"action_type": "rest", "config": {"url": "http://127.0.0.1:9900/hook"}}
 
 
@@ -32,6 +34,14 @@ async def happen(rig: Rig, *pairs: tuple[int, int], start: int = 0) -> None:
     ]
     async with rig.pool.acquire() as connection:
         await insert_events(connection, rows)
+
+
+def at(seconds: int) -> str:
+    return rfc3339(BLOCK_TIME + seconds)
+
+
+def is_average(value: object) -> bool:
+    return isinstance(value, list) and isinstance(value[0], float)
 
 
 async def evaluate(rig: Rig) -> dict[str, Any]:
@@ -64,10 +74,28 @@ async def test_state_is_the_evaluators_by_group_and_names_its_place(user: User, 
     shown = await state(user, id_)
     assert shown["as_of"]["seq"] == await rig.head()
     assert [one["group"] for one in shown["data"]] == ["2", "10"]
-    states = {str(part["state"]) for one in shown["data"] for part in one["conditions"]}
-    assert states == {str(value) for value in memory.values() if isinstance(value, list)}
-    assert shown["data"][1]["conditions"][0]["state"] == [70.0, 2]
+    averages = [one["conditions"][0]["state"] for one in shown["data"]]
+    assert averages == [{"ema": 40.0, "samples": 1}, {"ema": 70.0, "samples": 2}]
+    assert sorted(map(list, map(dict.values, averages))) == sorted(v for v in memory.values() if is_average(v))
+    rates = [one["conditions"][1]["state"] for one in shown["data"]]
+    assert rates == [
+        {"count": 1, "oldest": at(1), "newest": at(1)}, {"count": 2, "oldest": at(0), "newest": at(2)},
+    ]  # fmt: skip
     assert [one["cooldown"] for one in shown["data"]] == [None, None]
+
+
+async def test_absence_is_told_by_group_and_chain_with_its_last_event(user: User, rig: Rig) -> None:
+    id_ = await make_trigger(user, conditions=[ABSENCE], cooldown_seconds=60)
+    rows = [feedback(number, agent_id=7, chain_id=chain) for number, chain in enumerate((84532, 1, 84532))]
+    async with rig.pool.acquire() as connection:
+        events = await insert_events(connection, rows)
+    await evaluate(rig)
+    shown = (await state(user, id_, "?group=7"))["data"]
+    assert [(one["group"], one["chain_id"]) for one in shown] == [("7", 1), ("7", 84532)]
+    assert [one["conditions"][0]["state"] for one in shown] == [
+        {"since": at(1), "told": False, "event_id": str(events[1])},
+        {"since": at(2), "told": False, "event_id": str(events[2])},
+    ]
 
 
 async def test_events_that_no_evaluator_has_met_are_not_in_it(user: User, rig: Rig) -> None:
@@ -96,8 +124,8 @@ async def test_reset_begins_state_afresh_at_its_place_in_the_log(user: User, rig
     assert answer.json()["data"]["seq"] == await rig.head()
     await happen(rig, (1, 60), start=2)
     await evaluate(rig)
-    assert (await state(user, id_))["data"][0]["conditions"][0]["state"] == [60.0, 1]
-    assert (await state(user, id_))["data"][0]["cooldown"] == BLOCK_TIME + 2
+    assert (await state(user, id_))["data"][0]["conditions"][0]["state"] == {"ema": 60.0, "samples": 1}
+    assert (await state(user, id_))["data"][0]["cooldown"] == at(2)
     rows = await pool.fetch("SELECT context -> 'computed' -> '0' ->> 'ema' FROM deliveries ORDER BY event_seq")
     assert [row[0] for row in rows] == ["55.0", "60.0"]  # the cool-down was forgotten too
     assert await pool.fetchval("SELECT count(*) FROM audit_log WHERE action = 'trigger.state_reset'") == 1

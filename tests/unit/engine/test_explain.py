@@ -8,7 +8,7 @@ import pytest
 from agentauri.engine.evaluator import PartitionEvaluator
 from agentauri.engine.explain import Explanation, Result, explain
 from agentauri.models.trigger import TriggerDefinition, validate_trigger
-from tests.unit.engine.making import event
+from tests.unit.engine.making import START, event
 
 LOW = {"condition_type": "score_threshold", "field": "score", "operator": "<", "value": 60}
 EMA = {"condition_type": "ema_threshold", "field": "score", "operator": "<", "value": 70, "config": {"alpha": 0.5}}
@@ -115,3 +115,14 @@ def test_event_begins_the_wait_of_an_absence_anew_and_fires_nothing() -> None:
     assert late.result is Result.NOT_FIRED
     assert late.conditions[0].before is not None
     assert late.conditions[0].before != late.conditions[0].after
+
+
+def test_absence_shows_the_cool_down_of_its_chain() -> None:
+    made = definition({"condition_type": "absence", "config": {"time_window": "1m"}}, cooldown_seconds=3600)
+    evaluator = PartitionEvaluator()
+    evaluator.apply_version(made.id, 0, made.to_json())
+    evaluator.evaluate(scored(50))
+    evaluator.tick(84532, START + 100, [0])
+    explained = explain(made, scored(50, 2, time=200), evaluator.dump_partition(0))
+    assert explained.cooldown is not None
+    assert explained.cooldown.before == explained.cooldown.after == START + 60
