@@ -11,6 +11,7 @@ from typing import Any
 
 from agentauri.engine.compile import compile_test
 from agentauri.engine.evaluator import PartitionEvaluator
+from agentauri.engine.expression import expression_error
 from agentauri.engine.plan import Firing, is_watch, slot_names
 from agentauri.engine.read import group_reader, hashes_reader, reader
 from agentauri.models.condition import Condition, ConditionType, GroupConfig
@@ -52,6 +53,7 @@ class Explained:
     """One condition. ``holds`` None: it was not compared, or what it depends on is not known.
 
     ``actual`` is the event's value, ``computed`` what earlier events added to it, ``before`` and ``after`` its state.
+    ``error`` is what an expression came to instead of a verdict.
     """
 
     condition: Condition
@@ -61,6 +63,7 @@ class Explained:
     before: object = None
     after: object = None
     parts: "tuple[Explained, ...]" = ()
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,10 @@ def _stateless(condition: Condition, event: Event) -> Explained:
     test = compile_test([condition])
     parts: Sequence[Condition] = condition.config.conditions if isinstance(condition.config, GroupConfig) else ()
     explained = tuple(_stateless(part, event) for part in parts)
-    return Explained(condition, test is None or test(event), _actual(condition, event), parts=explained)
+    is_expression = condition.type is ConditionType.EXPRESSION
+    error = expression_error(str(condition.value), event) if is_expression else None
+    holds = test is None or test(event)
+    return Explained(condition, holds, _actual(condition, event), parts=explained, error=error)
 
 
 def _actual(condition: Condition, event: Event) -> object:

@@ -4,6 +4,7 @@ A field that the event lacks is left out, which makes an error where the verdict
 counted. Compiling and bounds: models/expression.py.
 """
 
+import re
 from collections.abc import Callable
 
 from agentauri.engine.read import boolean_reader, hashes_reader, number_reader, text_reader
@@ -14,27 +15,53 @@ from agentauri.models.fields import Field, Kind, get_field
 MAX_TEXT = 4_096
 """Characters; to an expression, a field with longer text is missing. Searching one text in another is quadratic."""
 
+MAX_ERROR = 200
+"""Characters of an error's words."""
+
+MISSING = re.compile(r'No value with name "(\w+)"')
+CODE = re.compile(r"^[A-Z_]+: ")
+
 Read = Callable[[Event], object]
 
 
 def expression_test(text: str, failed: Callable[[], None]) -> Callable[[Event], bool]:
     """The expression as a test; ``failed`` is called where it comes to an error instead of a verdict."""
-    expression = compile_expression(text)
-    evaluate = expression.program.eval
-    readers = tuple((name, _reader(get_field(name))) for name in expression.names)
+    outcome = _outcome(text)
 
     def test(event: Event) -> bool:
-        found = {name: value for name, read in readers if (value := read(event)) is not None}
-        try:
-            verdict = evaluate(data=found).value()
-        except RuntimeError:  # the library's own limits raise; what an expression does wrong is a value
-            verdict = None
+        verdict = outcome(event)
         if verdict is True or verdict is False:
-            return bool(verdict)
+            return verdict
         failed()
         return False
 
     return test
+
+
+def expression_error(text: str, event: Event) -> str | None:
+    """What the expression comes to instead of a verdict, in words; None where it comes to one."""
+    outcome = _outcome(text)(event)
+    if isinstance(outcome, bool):
+        return None
+    missing = MISSING.search(outcome)
+    return f"the event has no {missing[1]}." if missing else f"{CODE.sub('', outcome)[:MAX_ERROR].rstrip('.')}."
+
+
+def _outcome(text: str) -> Callable[[Event], bool | str]:
+    """The expression as what gives its verdict, or the library's words for the error that it came to."""
+    expression = compile_expression(text)
+    evaluate = expression.program.eval
+    readers = tuple((name, _reader(get_field(name))) for name in expression.names)
+
+    def outcome(event: Event) -> bool | str:
+        found = {name: value for name, read in readers if (value := read(event)) is not None}
+        try:
+            verdict = evaluate(data=found).value()
+        except RuntimeError as error:  # the library's own limits raise; what an expression does wrong is a value
+            return str(error)
+        return verdict if verdict is True or verdict is False else str(verdict)
+
+    return outcome
 
 
 def _reader(field: Field) -> Read:

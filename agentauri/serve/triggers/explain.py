@@ -42,6 +42,10 @@ class ExplainedCondition(Schema):
     config: Object
     holds: bool | None = Field(description="Null: it was not compared, or what it depends on is not kept any more.")
     actual: Any = Field(description="What the event has where the condition looks; null where it has nothing.")
+    error: str | None = Field(
+        description="What an expression came to instead of true or false, and does not hold for; else null.",
+        examples=["the event has no score."],
+    )
     computed: Object | None = Field(description="What it compared, where earlier events count: `ema`, `count`, …")
     state_before: Object | None = Field(
         description="What it remembered of the group before the event, as `GET …/state` tells it; null: nothing."
@@ -144,6 +148,7 @@ def _condition(part: Explained) -> dict[str, Any]:
         **part.condition.wire(),
         "holds": part.holds,
         "actual": _shown(part.actual),
+        "error": part.error,
         "computed": part.computed,
         "state_before": legible_state(part.condition, part.before),
         "state_after": legible_state(part.condition, part.after),

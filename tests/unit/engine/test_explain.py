@@ -126,3 +126,16 @@ def test_absence_shows_the_cool_down_of_its_chain() -> None:
     explained = explain(made, scored(50, 2, time=200), evaluator.dump_partition(0))
     assert explained.cooldown is not None
     assert explained.cooldown.before == explained.cooldown.after == START + 60
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("response < 60", "the event has no response."), ("score * 2 > 60", "No matching overloads found"),
+        ("1 / int(score - 50.0) > 0", "divide by zero."), ("score < 60 || response < 60", None), ("score > 60", None),
+    ],
+)  # fmt: skip
+def test_expression_that_comes_to_an_error_says_which(text: str, error: str | None) -> None:
+    (one,) = explain(definition({"condition_type": "expression", "value": text}), scored(50), None).conditions
+    assert one.error is None if error is None else error in str(one.error)
+    assert one.holds is (text == "score < 60 || response < 60")
