@@ -11,7 +11,9 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
+
+from agentauri.serve.routing import PlainRoute
 
 
 async def _not_allowed(_request: Request) -> Response:
@@ -28,7 +30,7 @@ def with_refusals(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
     for route in routes:
         if isinstance(route, APIRoute) and "{" in route.path:
             made += [
-                Route(path, _not_allowed, methods=sorted(methods), include_in_schema=False)
+                PlainRoute(path, _not_allowed, methods=sorted(methods), include_in_schema=False)
                 for path, methods in _taken(route, known)
             ]
         made.append(route)

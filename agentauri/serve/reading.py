@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 
 from fastapi import Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 
 from agentauri.errors import InvalidRequest, UnsupportedMediaType
 from agentauri.models.depth import has_more, is_deeper
 from agentauri.models.problems import step
+from agentauri.serve import routing
 
 MAX_DEPTH = 32
 MAX_CONTAINERS = 10_000
@@ -109,7 +109,7 @@ class StrictRequest(Request):
         return value
 
 
-class Route(APIRoute):
+class Route(routing.Route):
     """A route that reads its body strictly."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

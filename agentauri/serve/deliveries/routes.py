@@ -12,10 +12,11 @@ from agentauri.serve.answers import continued, one
 from agentauri.serve.context import In
 from agentauri.serve.deliveries import schemas
 from agentauri.serve.principal import Resource, require
+from agentauri.serve.routing import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Cursor, Id, Limit, Since, Until
 from agentauri.store import deliveries
 
-router = APIRouter(prefix=f"{API}/deliveries", tags=["deliveries"])
+router = APIRouter(prefix=f"{API}/deliveries", tags=["deliveries"], route_class=Route)
 Reader = Annotated[Principal, require(Scope.DELIVERIES_READ)]
 ReaderOf = Annotated[Principal, require(Scope.DELIVERIES_READ, of=Resource.DELIVERY)]
 

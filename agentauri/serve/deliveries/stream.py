@@ -16,12 +16,13 @@ from agentauri.serve.context import Context, In
 from agentauri.serve.deliveries.schemas import EXAMPLE_DELIVERY
 from agentauri.serve.openapi import errors
 from agentauri.serve.principal import Require, require
+from agentauri.serve.routing import Route
 from agentauri.serve.schemas import EXAMPLE_ID
 from agentauri.serve.streams import PAGE, Beat, EventStream, message, place, stream_answer
 from agentauri.store import delivery_changes
 from agentauri.store.delivery_changes import Pass, Position, Snapshot
 
-router = APIRouter(prefix=f"{API}/deliveries", tags=["deliveries"])
+router = APIRouter(prefix=f"{API}/deliveries", tags=["deliveries"], route_class=Route)
 READER = Require(Scope.DELIVERIES_READ, None, None)
 Reader = Annotated[Principal, require(Scope.DELIVERIES_READ)]
 LastPosition = Annotated[

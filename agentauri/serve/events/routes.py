@@ -11,10 +11,11 @@ from agentauri.serve.answers import continued, one
 from agentauri.serve.context import In
 from agentauri.serve.events import schemas
 from agentauri.serve.principal import require
+from agentauri.serve.routing import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Since, Until
 from agentauri.store.event_reads import Filter, Found, get_event, list_events
 
-router = APIRouter(prefix=f"{API}/events", tags=["events"])
+router = APIRouter(prefix=f"{API}/events", tags=["events"], route_class=Route)
 Reader = Annotated[Principal, require(Scope.EVENTS_READ)]
 ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"example": {"data": schemas.EXAMPLE_EVENT}}}}

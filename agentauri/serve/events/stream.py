@@ -16,12 +16,13 @@ from agentauri.serve.events import schemas
 from agentauri.serve.events.routes import public, read_filter
 from agentauri.serve.openapi import errors
 from agentauri.serve.principal import Require, require
+from agentauri.serve.routing import Route
 from agentauri.serve.streams import PACE_SECONDS, PAGE, Beat, EventStream, message, place, stream_answer
 from agentauri.store import event_tail, log
 from agentauri.store.event_reads import Filter, Found
 from agentauri.store.event_tail import Retracted
 
-router = APIRouter(prefix=f"{API}/events", tags=["events"])
+router = APIRouter(prefix=f"{API}/events", tags=["events"], route_class=Route)
 READER = Require(Scope.EVENTS_READ, None, None)
 Reader = Annotated[Principal, require(Scope.EVENTS_READ)]
 LastSeq = Annotated[

@@ -13,9 +13,10 @@ from agentauri.serve.answers import one
 from agentauri.serve.context import In
 from agentauri.serve.indexer.schemas import EventCountsAnswer, IndexerStatusAnswer
 from agentauri.serve.principal import require
+from agentauri.serve.routing import Route
 from agentauri.store import chain_reads, event_counts
 
-router = APIRouter(prefix=f"{API}/indexer", tags=["indexer"])
+router = APIRouter(prefix=f"{API}/indexer", tags=["indexer"], route_class=Route)
 Reader = Annotated[Principal, require(Scope.EVENTS_READ)]
 ChainId = Annotated[int | None, Query(ge=1, le=MAX_CHAIN_ID, description="Of this chain alone.")]
 

@@ -14,7 +14,7 @@ from agentauri.accounts.clients import Credentials, read_credentials
 from agentauri.accounts.limits import Policy
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.errors import OAuthRefused
-from agentauri.serve import API
+from agentauri.serve import API, routing
 from agentauri.serve.answers import Json, counted, nothing, one, secret
 from agentauri.serve.context import In
 from agentauri.serve.guard import Guard, guarded
@@ -41,7 +41,7 @@ from agentauri.store.database import Connection
 PREFIX = f"{API}/oauth"
 TOKEN_PATH = f"{PREFIX}/token"
 router = APIRouter(prefix=PREFIX, tags=["oauth"], route_class=Route)
-forms = APIRouter(tags=["oauth"])
+forms = APIRouter(tags=["oauth"], route_class=routing.Route)
 """The route that takes a form: without the strict reading of JSON."""
 Reader = Annotated[Principal, require(Scope.KEYS_READ)]
 Admin = Annotated[Principal, require(Scope.KEYS_WRITE)]

@@ -6,9 +6,10 @@ from fastapi.responses import Response
 from agentauri.serve import API
 from agentauri.serve.answers import Json
 from agentauri.serve.context import In
+from agentauri.serve.routing import Route
 from agentauri.serve.system.schemas import Alive, Health, Ready
 
-router = APIRouter(prefix=API, tags=["system"])
+router = APIRouter(prefix=API, tags=["system"], route_class=Route)
 ALIVE = b'{"status":"alive"}'
 
 

@@ -21,10 +21,11 @@ from agentauri.models.template_names import names
 from agentauri.serve import API
 from agentauri.serve.answers import one
 from agentauri.serve.principal import require
+from agentauri.serve.routing import Route
 from agentauri.serve.triggers.configs import ACTION_CONFIGS
 from agentauri.serve.triggers.form_schemas import TriggerFormAnswer
 
-router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"])
+router = APIRouter(prefix=f"{API}/triggers", tags=["triggers"], route_class=Route)
 Reader = Annotated[Principal, require(Scope.TRIGGERS_READ)]
 
 

@@ -10,9 +10,10 @@ from agentauri.accounts.roles import Scope
 from agentauri.serve import API
 from agentauri.serve.answers import Json
 from agentauri.serve.context import In
+from agentauri.serve.routing import Route
 from agentauri.serve.schemas import Schema
 
-router = APIRouter(prefix="/.well-known", tags=["well-known"])
+router = APIRouter(prefix="/.well-known", tags=["well-known"], route_class=Route)
 CACHE_SECONDS = 300
 CONTACT_DAYS = 180
 """For how long security.txt vouches for itself; RFC 9116 wants less than a year."""
