@@ -5,6 +5,7 @@ peer is a trusted proxy is ``X-Forwarded-For`` read, from the right, up to the f
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.datastructures import Headers
@@ -12,6 +13,8 @@ from starlette.datastructures import Headers
 HEADER = "x-agentauri-peer"
 FORWARDED = "x-forwarded-for"
 UNKNOWN = ""
+PEERS = 1_024
+"""Those whose address is not read again."""
 
 
 class Peers:
@@ -22,7 +25,7 @@ class Peers:
 
     def address(self, headers: Headers) -> str:
         """The client's address in its one spelling; "" when nobody vouches for one."""
-        peer = _parse(headers.get(HEADER, ""))
+        peer = _parse_peer(headers.get(HEADER, ""))
         if peer is None:
             return UNKNOWN
         hops = ",".join(headers.getlist(FORWARDED)).split(",")
@@ -44,3 +47,6 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+_parse_peer = lru_cache(PEERS)(_parse)

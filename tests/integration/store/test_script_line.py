@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Connection, Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from agentauri.store import script_line as module
-from agentauri.store.script_line import REDIS_AWAY, ScriptLine, open_line
+from agentauri.store.script_line import REDIS_AWAY, ScriptLine, open_line, pack
 
 ECHO = "if ARGV[1] == 'wrong' then return redis.error_reply('ERR wrong') end return ARGV[1]"
 SLOW = "local n = 0 while n < 2e6 do n = n + 1 end return ARGV[1]"
@@ -86,3 +86,8 @@ async def test_more_calls_than_may_wait_are_refused(line: ScriptLine, monkeypatc
     monkeypatch.setattr(module, "MAX_WAITING", 2)
     answers = await asyncio.gather(*(ask(line, number) for number in range(4)), return_exceptions=True)
     assert [isinstance(answer, REDIS_AWAY) for answer in answers] == [False, False, True, True]
+
+
+def test_command_is_packed_as_the_library_packs_it() -> None:
+    parts = ("EVALSHA", b"\x00\xff", 2, "{a}:é", "", -5)
+    assert pack(*parts) == b"".join(Connection().pack_command(*parts))
