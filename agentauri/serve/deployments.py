@@ -8,6 +8,7 @@ how long a stopping replica may take.
 from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application, RunTarget
+from ray.serve.schema import LoggingConfig
 
 from agentauri import logs
 from agentauri.actors import tasks
@@ -29,6 +30,8 @@ HEALTH_PERIOD_SECONDS = 5.0
 HEALTH_TIMEOUT_SECONDS = 10.0
 SURGE_PERCENT = 100
 """A new version stands beside the old one until it is ready."""
+LOGS = LoggingConfig(enable_access_log=False)
+"""Ours alone; Serve's line for each request would go into a file of its own that nobody reads."""
 
 
 def _set_up_logs(settings: Settings) -> None:
@@ -73,6 +76,7 @@ def api_application(settings: Settings) -> Application:
         graceful_shutdown_wait_loop_s=STOP_POLL_SECONDS,
         health_check_period_s=HEALTH_PERIOD_SECONDS,
         health_check_timeout_s=HEALTH_TIMEOUT_SECONDS,
+        logging_config=LOGS,
     )(serve.ingress()(ApiReplica))
     return wrapped.bind(settings)
 
