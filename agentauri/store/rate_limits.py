@@ -46,7 +46,7 @@ for i, s in ipairs(states) do
   end
   answer[i] = string.format(' %.0f %.0f %.0f', s.count, s.before, s.debt)
 end
-return string.format('%d %.0f', refused, ms) .. table.concat(answer)
+return redis.status_reply(string.format('%d %.0f', refused, ms) .. table.concat(answer))
 """
 """Whoever changes what is stored gives the keys another name: old and new replicas run side by side for a while."""
 
