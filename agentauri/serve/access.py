@@ -89,10 +89,8 @@ class Access:
 
     async def of_key(self, text: str) -> Identity:
         """Whose API key this is. Raises Unauthenticated; for what has not the form of a key without any query."""
-        if not is_well_formed(text):
-            raise Unauthenticated(NO_SUCH_KEY)
         sha256 = key_hash(text)
-        return await self._recall(sha256, lambda: self._ask_key(sha256))
+        return await self._recall(sha256, lambda: self._ask_key(text, sha256))
 
     def forget(self, change: str | None = None) -> None:
         """Ask again about whoever ``change`` concerns (``user:<id>``, …); None: about everybody."""
@@ -154,7 +152,9 @@ class Access:
             },
         )
 
-    async def _ask_key(self, sha256: bytes) -> tuple[Identity, float]:
+    async def _ask_key(self, text: str, sha256: bytes) -> tuple[Identity, float]:
+        if not is_well_formed(text):
+            raise Unauthenticated(NO_SUCH_KEY)
         async with self._pool.acquire() as connection:
             found = await access.find_key(connection, sha256)
         if found is None:

@@ -76,11 +76,11 @@ class Require(SecurityBase):
     async def __call__(self, request: Request) -> Principal:
         """The caller, counted. Raises Unauthenticated, Forbidden, NotFound or RateLimited."""
         context: Context = request.app.state.context
-        client, limits = client_of(request), context.limiter.limits
+        ip, limits = context.peers.address(request.headers), context.limiter.limits
         try:
-            identity = await _identify(context, request, client)
+            identity = await _identify(context, request, ip)
         except (Unauthenticated, Forbidden):
-            await context.limiter.admit(request.scope, limits.guarded(Policy.CREDENTIALS, client.ip))
+            await context.limiter.admit(request.scope, limits.guarded(Policy.CREDENTIALS, ip))
             raise
         try:
             membership = await self._membership(context, request, identity)
@@ -90,14 +90,14 @@ class Require(SecurityBase):
         principal = _principal(identity, membership)
         await context.limiter.admit(request.scope, limits.caller(principal))
         if isinstance(identity, Machine) and identity.kind is Caller.KEY:
-            context.key_uses.note(identity.id, client.ip)
+            context.key_uses.note(identity.id, ip)
         self._check(identity, principal)
         return principal
 
     async def find(self, request: Request) -> Principal:
         """The caller as it now is, not counted: streams ask again and again. Raises as the call does."""
         context: Context = request.app.state.context
-        identity = await _identify(context, request, client_of(request))
+        identity = await _identify(context, request, context.peers.address(request.headers))
         principal = _principal(identity, await self._membership(context, request, identity))
         self._check(identity, principal)
         return principal
@@ -187,13 +187,13 @@ def _path_id(request: Request, of: Resource) -> UUID:
         raise InvalidRequest(f"/path/{of} {detail}", [(f"/path/{of}", detail)]) from None
 
 
-async def _identify(context: Context, request: Request, client: Client) -> Identity:
+async def _identify(context: Context, request: Request, ip: str) -> Identity:
     """Whose credentials a request carries. Raises Unauthenticated, and Forbidden for a cookie without its token."""
     key, token = request.headers.get(KEY_HEADER), _bearer(request)
     if key is None and token.startswith(MARK):
         key = token
     if key is not None:
-        return await _of_key(context, key, client)
+        return await _of_key(context, key, ip)
     if token:
         return await context.access.of_token(token)
     cookie = request.cookies.get(COOKIE)
@@ -210,9 +210,9 @@ def _bearer(request: Request) -> str:
     return token if scheme.lower() == "bearer" else ""
 
 
-async def _of_key(context: Context, key: str, client: Client) -> Identity:
+async def _of_key(context: Context, key: str, ip: str) -> Identity:
     identity = await context.access.of_key(key)
-    if isinstance(identity, Machine) and not is_allowed(identity.networks, client.ip):
+    if isinstance(identity, Machine) and not is_allowed(identity.networks, ip):
         raise Forbidden(WRONG_PLACE)
     return identity
 

@@ -17,7 +17,7 @@ MARK = """t.id, ROW(t.xmin, t.updated_at,
     (SELECT b.xmin FROM trigger_breakers AS b WHERE b.trigger_id = t.id AND b.organization_id = t.organization_id),
     (SELECT s.xmin FROM trigger_starts AS s WHERE s.trigger_id = t.id AND s.organization_id = t.organization_id),
     array(SELECT a.xmin FROM trigger_actions AS a
-        WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id ORDER BY a.id))::text"""
+        WHERE a.trigger_id = t.id AND a.organization_id = t.organization_id ORDER BY a.priority, a.id))::text"""
 """The last writers of every row that an answer shows; conditions are only ever written along with their trigger."""
 MARK_WIDTH = 2
 

@@ -12,7 +12,7 @@ from agentauri.serve.answers import encode
 from agentauri.serve.rendered import Rendered
 from agentauri.serve.triggers.answer import public
 from agentauri.store.database import Connection
-from agentauri.store.trigger_pages import Filter, Mark, list_marked, list_marks
+from agentauri.store.trigger_pages import Filter, list_marked, list_marks
 
 
 async def list_page(
@@ -20,18 +20,19 @@ async def list_page(
 ) -> tuple[list[orjson.Fragment], int]:
     """A page of triggers as JSON, the newest first, and how many there are in all."""
     marks, total = await list_marks(connection, organization_id, wanted, limit=limit, offset=offset)
-    found = {mark.id: text for mark in marks if (text := memory.find(mark)) is not None}
-    if len(found) < len(marks):
-        found |= await _render(connection, memory, organization_id, [one for one in marks if one.id not in found])
-    return [orjson.Fragment(found[mark.id]) for mark in marks if mark.id in found], total
+    found = {mark.id: memory.find(mark) for mark in marks}
+    unknown = [id for id, text in found.items() if text is None]
+    if unknown:
+        found |= await _render(connection, memory, organization_id, unknown)
+    return [orjson.Fragment(text) for text in found.values() if text is not None], total
 
 
 async def _render(
-    connection: Connection, memory: Rendered, organization_id: UUID, wanted: list[Mark]
+    connection: Connection, memory: Rendered, organization_id: UUID, wanted: list[UUID]
 ) -> dict[UUID, bytes]:
     """Those of the triggers that there still are."""
     rendered = {}
-    for mark, trigger in await list_marked(connection, organization_id, [one.id for one in wanted]):
+    for mark, trigger in await list_marked(connection, organization_id, wanted):
         text = rendered[mark.id] = encode(public(trigger))
         if trigger.breaker.opened_at is None:
             memory.keep(mark, text)
