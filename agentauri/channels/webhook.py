@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 import aiohttp
 
 from agentauri.channels.addresses import Policy
-from agentauri.channels.excerpt import MESSAGE_BYTES, clean, excerpt
+from agentauri.channels.excerpt import excerpt
 from agentauri.channels.exchange import Answer, Exchange
-from agentauri.channels.failures import classify
+from agentauri.channels.failures import unanswered, unbuilt
 from agentauri.channels.guard import MAX_BODY_BYTES, GuardedClient
 from agentauri.channels.journey import Journey
 from agentauri.channels.kept import Kept
@@ -50,15 +50,14 @@ class Webhook:
             prepared = self._prepared.of(delivery)
             request = build(delivery, prepared, int(self._now()))
         except (TemplateError, ValueError) as error:
-            message = clean(str(error), MESSAGE_BYTES)
-            took = time.monotonic() - began
-            return Attempt(Outcome.REJECTED, took, error_class=type(error).__name__, error_message=message)
+            return unbuilt(error, time.monotonic() - began)
         journey = Journey()
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._send(request, journey)
         except (aiohttp.ClientError, OSError, Blocked, ValueError) as error:
-            return _failed(error, request, journey, time.monotonic() - began, seconds)
+            took = time.monotonic() - began
+            return unanswered(error, took, seconds, request=request.without_secrets(), sent=journey.sent)
         return self._answered(answer, request, prepared, began)
 
     async def _send(self, request: Request, journey: Journey) -> Answer:
@@ -93,16 +92,3 @@ def _say_status(status: int) -> str:
     if 300 <= status <= 399:
         return f"The receiver answered {status}; redirects are not followed."
     return f"The receiver answered {status}."
-
-
-def _failed(error: Exception, request: Request, journey: Journey, took: float, seconds: float) -> Attempt:
-    outcome = classify(error)
-    message = f"No complete answer within {seconds:g} s." if outcome is Outcome.TIMEOUT else str(error)
-    return Attempt(
-        outcome=outcome,
-        duration_seconds=took,
-        error_class=type(error).__name__,
-        error_message=clean(message or type(error).__name__, MESSAGE_BYTES),
-        request=request.without_secrets(),
-        sent=journey.sent,
-    )

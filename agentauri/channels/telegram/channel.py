@@ -12,7 +12,7 @@ import aiohttp
 
 from agentauri.channels.addresses import Policy, policy_of
 from agentauri.channels.excerpt import MAX_DECODED_BYTES, MESSAGE_BYTES, clean, excerpt
-from agentauri.channels.failures import classify
+from agentauri.channels.failures import unanswered, unbuilt
 from agentauri.channels.guard import GuardedClient, read_capped
 from agentauri.channels.kept import Kept
 from agentauri.channels.progress import Progress, traces
@@ -49,15 +49,20 @@ class Telegram:
             prepared = self._prepared.of(delivery)
             call = build(delivery, prepared, self._api)
         except (TemplateError, ValueError) as error:
-            message = clean(str(error), MESSAGE_BYTES)
-            took = time.monotonic() - began
-            return Attempt(Outcome.REJECTED, took, error_class=type(error).__name__, error_message=message)
+            return unbuilt(error, time.monotonic() - began)
         progress = Progress()
         try:
             async with asyncio.timeout(seconds):
                 return await self._exchange(call, prepared, progress, began)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return _failed(error, call, progress, time.monotonic() - began, seconds)
+            return unanswered(
+                error,
+                time.monotonic() - began,
+                seconds,
+                request=call.kept(),
+                sent=progress.sent,
+                without_secrets=call.without_token,
+            )
 
     async def _exchange(self, call: Call, prepared: Prepared, progress: Progress, began: float) -> Attempt:
         """Send; once more to the supergroup that the chat has become, if it has."""
@@ -113,16 +118,3 @@ def _told(answer: Answer, body: bytes, call: Call) -> str:
     if answer.outcome is Outcome.SUCCESS:
         return f'{{"message_id": {answer.message_id}}}' if answer.message_id else ""
     return call.without_token(body[:MAX_DECODED_BYTES].decode(errors="replace"))
-
-
-def _failed(error: Exception, call: Call, progress: Progress, took: float, seconds: float) -> Attempt:
-    outcome = classify(error)
-    message = f"No complete answer within {seconds:g} s." if outcome is Outcome.TIMEOUT else str(error)
-    return Attempt(
-        outcome=outcome,
-        duration_seconds=took,
-        error_class=type(error).__name__,
-        error_message=clean(call.without_token(message or type(error).__name__), MESSAGE_BYTES),
-        request=call.kept(),
-        sent=progress.sent,
-    )
