@@ -5,13 +5,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from agentauri.models.action import ActionType, destination_of, lane_of, parse_action
-from agentauri.store import webhook_secrets
+from agentauri.models.delivery import Claimed
+from agentauri.store import claims, webhook_secrets
 from agentauri.store.action_secrets import seal_config
 from agentauri.store.database import Connection
 from agentauri.store.firings import INSERT_SQL
 from agentauri.store.vault import Vault
 
 SECRET_KEY = "k" * 32
+URL = "https://hooks.example.com/a"
+LANE = "host:hooks.example.com"
+"""Where deliveries to that address wait."""
 EVENT = {
     "id": "6b0f1f0e-0000-4000-8000-000000000001",
     "seq": 7,
@@ -86,3 +90,9 @@ async def make_queue(connection: Connection) -> Queue:
     vault = Vault(SECRET_KEY)
     _, secret = await webhook_secrets.create_secret(connection, vault, organization_id=organization, created_by=None)
     return Queue(organization, secret, vault)
+
+
+async def claim(connection: Any, queue: Queue, token: UUID, count: int = 100) -> list[Claimed]:
+    """What a deliverer gets of the lane when it asks for ``count`` of each destination."""
+    wanted = [(one.destination, count) for one in await claims.discover(connection, [LANE])]
+    return list((await claims.claim(connection, queue.vault, token, wanted)).deliveries)

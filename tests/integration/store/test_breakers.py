@@ -1,34 +1,18 @@
 """Circuit breakers as rows: what attempts do to them, and what an open one does to new deliveries (protocol P19)."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from agentauri.errors import NotFound
 from agentauri.models.breaker import Breaker
 from agentauri.models.delivery import Attempt, Claimed, Judgement, Outcome, Result
-from agentauri.store import attempts, breakers, claims, deliveries, lanes
-from tests.support.queue import Queue, make_queue
+from agentauri.store import attempts, breakers, claims, deliveries
+from tests.support.queue import URL, Queue, claim
 
-URL = "https://hooks.example.com/a"
-LANE = "host:hooks.example.com"
 OPEN, PROBE = ("suppressed", "breaker_open"), ("pending", "breaker_probe")
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await claims.connect(database, name="tests")
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def queue(db: Any) -> Queue:
-    return await make_queue(db)
 
 
 @pytest.fixture
@@ -40,18 +24,6 @@ async def action(db: Any, queue: Queue) -> UUID:
 async def trigger(db: Any, action: UUID) -> UUID:
     found: UUID = await db.fetchval("SELECT trigger_id FROM trigger_actions WHERE id = $1", action)
     return found
-
-
-@pytest.fixture
-async def token(db: Any) -> UUID:
-    owner = uuid4()
-    await lanes.take(db, owner, "d", [LANE], 60)
-    return owner
-
-
-async def claim(db: Any, queue: Queue, token: UUID) -> list[Claimed]:
-    wanted = [(one.destination, 100) for one in await claims.discover(db, [LANE])]
-    return list((await claims.claim(db, queue.vault, token, wanted)).deliveries)
 
 
 def succeeded(one: Claimed) -> Result:

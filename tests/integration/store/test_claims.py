@@ -1,45 +1,16 @@
 """Claims, leases and results as rows (protocol P21–P25)."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from agentauri.models.delivery import Attempt, Claimed, Destination, Judgement, Outcome, Result
 from agentauri.models.ids import DeliveryId, retraction_notice_id
-from agentauri.store import attempts, claims, deliveries, lanes, retractions
-from tests.support.queue import Queue, make_queue
-
-URL = "https://hooks.example.com/a"
-LANE = "host:hooks.example.com"
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await claims.connect(database, name="tests")
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def queue(db: Any) -> Queue:
-    return await make_queue(db)
-
-
-@pytest.fixture
-async def token(db: Any) -> UUID:
-    owner = uuid4()
-    await lanes.take(db, owner, "d", [LANE], 60)
-    return owner
-
-
-async def claim(db: Any, queue: Queue, token: UUID, count: int = 8) -> list[Claimed]:
-    wanted = [(one.destination, count) for one in await claims.discover(db, [LANE])]
-    return list((await claims.claim(db, queue.vault, token, wanted)).deliveries)
+from agentauri.store import attempts, claims, deliveries, retractions
+from tests.support.queue import LANE, URL, Queue, claim, make_queue
 
 
 def result(one: Claimed, outcome: Outcome, judgement: Judgement, wait: float | None = None, **more: Any) -> Result:

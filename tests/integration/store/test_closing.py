@@ -11,10 +11,9 @@ from agentauri.config import Retention
 from agentauri.errors import NotFound
 from agentauri.store import closing, organizations, pausing
 from agentauri.store.database import Connection, Pool
-from tests.support.queue import Queue, make_queue
+from tests.support.queue import URL, Queue, make_queue
 from tests.support.triggers import EMA_LOW, make_trigger
 
-URL = "https://hooks.example.com/a"
 LEFT = ("organizations", "members", "triggers", "trigger_actions", "deliveries", "delivery_attempts", "webhook_secrets")
 
 

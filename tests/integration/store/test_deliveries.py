@@ -8,9 +8,7 @@ from agentauri.errors import Conflict, NotFound
 from agentauri.models.delivery import DeliveryStatus
 from agentauri.store import deliveries
 from agentauri.store.database import Pool
-from tests.support.queue import make_queue
-
-URL = "https://hooks.example.com/a"
+from tests.support.queue import URL, make_queue
 
 
 async def test_pages_meet_every_row_once_from_new_to_old(pool: Pool) -> None:

@@ -13,9 +13,7 @@ from agentauri.models.plan import Plan
 from agentauri.store import limits
 from agentauri.store.database import Connection, Pool
 from agentauri.store.limits import Countable
-from tests.support.queue import make_queue
-
-URL = "https://hooks.example.com/a"
+from tests.support.queue import URL, make_queue
 
 
 @pytest.fixture

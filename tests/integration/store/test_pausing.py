@@ -1,47 +1,18 @@
 """A paused organization: what waits is held, nothing is sent, and it goes on where it was (protocol P19)."""
 
-from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import asyncpg
 import pytest
 
-from agentauri.models.delivery import Attempt, Claimed, Destination, Judgement, Outcome, Result
-from agentauri.store import attempts, claims, lanes, pausing
-from tests.support.queue import Queue, make_queue
-
-URL = "https://hooks.example.com/a"
-LANE = "host:hooks.example.com"
-
-
-@pytest.fixture
-async def db(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await claims.connect(database, name="tests")
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def queue(db: Any) -> Queue:
-    return await make_queue(db)
-
-
-@pytest.fixture
-async def token(db: Any) -> UUID:
-    owner = uuid4()
-    await lanes.take(db, owner, "d", [LANE], 60)
-    return owner
+from agentauri.models.delivery import Attempt, Destination, Judgement, Outcome, Result
+from agentauri.store import attempts, claims, pausing
+from tests.support.queue import URL, Queue, claim, make_queue
 
 
 async def pause(db: Any, queue: Queue, paused: bool = True) -> None:
     sql = "UPDATE organizations SET paused_at = CASE WHEN $2 THEN now() END WHERE id = $1"
     await db.execute(sql, queue.organization, paused)
-
-
-async def claim(db: Any, queue: Queue, token: UUID, count: int = 8) -> list[Claimed]:
-    wanted = [(one.destination, count) for one in await claims.discover(db, [LANE])]
-    return list((await claims.claim(db, queue.vault, token, wanted)).deliveries)
 
 
 async def statuses(db: Any) -> list[tuple[str, str | None]]:

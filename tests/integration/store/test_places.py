@@ -10,7 +10,7 @@ from agentauri.models.action import ActionType
 from agentauri.models.delivery import Destination
 from agentauri.store import claims, deliveries, lanes, pausing, retractions
 from agentauri.store.database import Connection, Pool
-from tests.support.queue import EVENT, Queue, make_queue
+from tests.support.queue import EVENT, Queue
 
 RESOLVED: dict[str, Any] = {"resolve_endpoint": True, "tool_name": "x", "notify_retraction": True}
 LEASE_SECONDS = 60.0
@@ -20,11 +20,6 @@ LEASE_SECONDS = 60.0
 async def db(pool: Pool) -> AsyncIterator[Connection]:
     async with pool.acquire() as connection:
         yield connection
-
-
-@pytest.fixture
-async def queue(db: Connection) -> Queue:
-    return await make_queue(db)
 
 
 async def place(db: Connection, delivery: UUID) -> tuple[str, str]:
