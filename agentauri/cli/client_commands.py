@@ -14,6 +14,11 @@ DeliveryId = Annotated[str, typer.Argument(metavar="ID", help="The delivery's id
 NameOrId = Annotated[str, typer.Argument(metavar="NAME|ID", help="The trigger's name or id.")]
 Count = Annotated[int | None, typer.Option(min=1, help="End after so many.")]
 ChainId = Annotated[int | None, typer.Option(min=1, help="Of this chain alone.")]
+Statuses = Annotated[
+    list[str] | None, typer.Option(help="In this status, such as delivered or dead; may stand several times.")
+]
+OfTrigger = Annotated[str | None, typer.Option(metavar="NAME|ID", help="Of this trigger alone.")]
+Channel = Annotated[str | None, typer.Option(help="rest, telegram or mcp.")]
 
 
 def install(app: typer.Typer) -> None:
@@ -193,11 +198,9 @@ def events_tail(
 def deliveries_tail(
     api: Api = None,
     organization: Organization = None,
-    status: Annotated[
-        list[str] | None, typer.Option(help="In this status, such as delivered or dead; may stand several times.")
-    ] = None,
-    trigger: Annotated[str | None, typer.Option(metavar="NAME|ID", help="Of this trigger alone.")] = None,
-    channel: Annotated[str | None, typer.Option(help="rest, telegram or mcp.")] = None,
+    status: Statuses = None,
+    trigger: OfTrigger = None,
+    channel: Channel = None,
     count: Count = None,
     json: JsonLines = False,
 ) -> None:
@@ -214,11 +217,9 @@ def deliveries_tail(
 def deliveries_list(
     api: Api = None,
     organization: Organization = None,
-    status: Annotated[
-        list[str] | None, typer.Option(help="In this status, such as delivered or dead; may stand several times.")
-    ] = None,
-    trigger: Annotated[str | None, typer.Option(metavar="NAME|ID", help="Of this trigger alone.")] = None,
-    channel: Annotated[str | None, typer.Option(help="rest, telegram or mcp.")] = None,
+    status: Statuses = None,
+    trigger: OfTrigger = None,
+    channel: Channel = None,
     count: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
     json: AsJson = False,
 ) -> None:
