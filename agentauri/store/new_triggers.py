@@ -8,7 +8,7 @@ from uuid import UUID
 from agentauri.models.breaker import Breaker
 from agentauri.models.trigger import TriggerFields
 from agentauri.store.database import Connection
-from agentauri.store.triggers import COLUMNS, ActionRow, Trigger, columns_of, numbered
+from agentauri.store.triggers import COLUMNS, ActionRow, Trigger, columns_of, numbered, values_of
 
 INSERT_SQL = f"""
     WITH t AS (
@@ -49,22 +49,14 @@ class NewTrigger:
 
 async def insert(connection: Connection, new: NewTrigger) -> Trigger:
     """Store the trigger; returns it as it is read from now on."""
-    fields, actions = new.fields, [columns_of(action) for action in new.actions]
+    actions = [columns_of(action) for action in new.actions]
     row = await connection.fetchrow(
         INSERT_SQL,
         new.id,
         new.organization_id,
         new.created_by,
         new.partition,
-        fields.name,
-        fields.description,
-        fields.chain_id,
-        fields.registry,
-        fields.enabled,
-        fields.match_all,
-        fields.fire,
-        fields.cooldown_seconds,
-        fields.is_stateful,
+        *values_of(new.fields),
         numbered(new.conditions),
         actions,
     )

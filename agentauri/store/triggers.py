@@ -142,6 +142,13 @@ async def update_trigger(connection: Connection, organization_id: UUID, id: UUID
            WHERE organization_id = $1 AND id = $2""",
         organization_id,
         id,
+        *values_of(fields),
+    )
+
+
+def values_of(fields: TriggerFields) -> tuple[Any, ...]:
+    """What is written of the trigger's own fields, in the order of the statements' parameters."""
+    return (
         fields.name,
         fields.description,
         fields.chain_id,
