@@ -70,6 +70,12 @@ class Rig:
         await evaluator.start()
         return evaluator
 
+    async def served(self) -> Evaluator:
+        """A fresh evaluator that has worked off the log."""
+        evaluator = await self.start()
+        await self.serve(evaluator)
+        return evaluator
+
     async def crash(self, evaluator: Evaluator) -> None:
         """End an evaluator as SIGKILL does: nothing more is written, its connections are gone."""
         await tasks.cancel(*evaluator._tasks)

@@ -58,8 +58,7 @@ async def rebuilt_state(rig: Rig) -> dict[int, Any]:
 async def test_matches_become_deliveries_counters_and_a_ring(rig: Rig) -> None:
     await three_triggers(rig)
     await scores(rig, [80, 50, 90, 10])
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     rows = await rig.pool.fetch("SELECT * FROM deliveries ORDER BY event_seq, action_id")
     async with rig.pool.acquire() as connection:
         assert set((await partitions.progress(connection)).values()) == {await rig.head()}
@@ -105,8 +104,7 @@ async def undisturbed_queue(rig: Rig) -> set[tuple[str, str, str, str]]:
     await rig.pool.execute("UPDATE partitions SET last_seq = 0")
     await rig.pool.execute("DELETE FROM trigger_state")
     rig.read_anew()
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await evaluator.drain()
     return await rig.deliveries()
 
@@ -127,8 +125,7 @@ async def test_p13_zombie_is_fenced_and_writes_nothing(rig: Rig) -> None:
 async def test_p15_replay_makes_state_and_no_rows(rig: Rig) -> None:
     await three_triggers(rig)
     await scores(rig, some_scores(60))
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     live = state_of(evaluator)
     await evaluator.drain()
     await rig.pool.execute("TRUNCATE deliveries")
@@ -139,8 +136,7 @@ async def test_p15_replay_makes_state_and_no_rows(rig: Rig) -> None:
 async def test_p16_redis_flushed_under_a_live_evaluator_loses_no_state(rig: Rig) -> None:
     await three_triggers(rig)
     await scores(rig, some_scores(60))
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await evaluator._redis.flushall()
     await scores(rig, [40, 50], start=60)
     await rig.serve(evaluator)
@@ -161,8 +157,7 @@ async def test_p07_version_takes_effect_exactly_at_its_place(rig: Rig) -> None:
     async with rig.pool.acquire() as connection:
         await end_trigger(connection, trigger)
     after = await scores(rig, [1], start=3)
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await evaluator.drain()
     fired = {event for _, _, event, _ in await rig.deliveries()}
     assert fired == {str(one) for one in during}
@@ -190,8 +185,7 @@ async def retract(rig: Rig, first: int, count: int) -> None:
 async def test_p18_retraction_leaves_queue_and_state_as_if_the_events_had_never_been(rig: Rig, crash: bool) -> None:
     await three_triggers(rig)
     await scores(rig, some_scores(40, 1))
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     for owned in evaluator._owned:
         await evaluator._keeper.snapshot(owned, evaluator._engine)
     await scores(rig, some_scores(20, 2), start=40)
@@ -220,8 +214,7 @@ async def test_p18_delivered_action_gets_a_notice_where_it_asked_for_one(rig: Ri
         asking = await make_trigger(connection, organization, [LOW_SCORE], action_config=told)
         await make_trigger(connection, organization, [LOW_SCORE])
     await scores(rig, [10, 90])
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await rig.pool.execute("UPDATE deliveries SET status = 'delivered'")
     await retract(rig, 0, 1)
     await rig.serve(evaluator)
@@ -260,8 +253,7 @@ async def test_p04_trigger_that_fails_ten_times_is_disabled_and_others_go_on(
 async def test_p17_restart_begins_with_the_snapshot_when_redis_is_empty(rig: Rig) -> None:
     await three_triggers(rig)
     await scores(rig, some_scores(60))
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     live, head = state_of(evaluator), await rig.head()
     await evaluator._redis.flushall()
     await evaluator.drain()
@@ -282,8 +274,7 @@ async def test_p04_data_nested_beyond_any_encoder_stop_nothing(rig: Rig) -> None
         await connection.execute(
             "UPDATE events SET data = data || jsonb_build_object('tag2', $1::text::jsonb) WHERE id = $2", deep, event
         )
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await evaluator.drain()
     (row,) = await rig.pool.fetch("SELECT context FROM deliveries")
     assert row["context"]["event"]["id"] == str(event)
@@ -291,8 +282,7 @@ async def test_p04_data_nested_beyond_any_encoder_stop_nothing(rig: Rig) -> None
 
 async def test_p14_progress_that_came_to_nothing_is_stored_soon_and_met_again_after_a_crash(rig: Rig) -> None:
     await three_triggers(rig)
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await tasks.cancel(*evaluator._tasks)
     quiet = {"registry": "identity", "event_type": "Transfer", "data": {"score": None}}
     async with rig.pool.acquire() as connection:
@@ -302,8 +292,7 @@ async def test_p14_progress_that_came_to_nothing_is_stored_soon_and_met_again_af
     assert await stored_progress(rig) == before
     await rig.crash(evaluator)
     await scores(rig, [10], start=5)
-    again = await rig.start()
-    await rig.serve(again)
+    again = await rig.served()
     assert len(await rig.deliveries()) == 3
     async with rig.pool.acquire() as connection:
         await insert_events(connection, [feedback(9, **quiet)])
@@ -324,8 +313,7 @@ async def stored_progress(rig: Rig) -> int:
 
 async def test_drain_in_the_middle_of_storing_progress_waits_for_it(rig: Rig) -> None:
     await three_triggers(rig)
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await tasks.cancel(*evaluator._tasks)
     quiet = {"registry": "identity", "event_type": "Transfer", "data": {"score": None}}
     async with rig.pool.acquire() as connection:

@@ -35,8 +35,7 @@ async def test_p18_crash_and_retraction_change_nothing_for_any_family(rig: Rig, 
         organization = await make_organization(connection)
         triggers = [await make_trigger(connection, organization, family) for family in FAMILIES]
     await scores(rig, some_scores(60, 1))
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     for owned in evaluator._owned:
         await evaluator._keeper.snapshot(owned, evaluator._engine)
     await scores(rig, some_scores(30, 2), start=60)

@@ -40,8 +40,7 @@ async def test_p16_evaluator_starts_and_works_without_redis(without_redis: Rig) 
 async def test_p11_restored_database_is_noticed_with_the_new_leader(rig: Rig) -> None:
     await three_triggers(rig)
     await scores(rig, [1, 2, 3])
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await rig.pool.execute("UPDATE partitions SET last_seq = last_seq - 1")
     page = (await rig.reader.page(0)).page  # type: ignore[union-attr]  # there are events
     newer = type(page)(7, page.last_seq, page.last_seq, 0, b"")
@@ -77,8 +76,7 @@ async def test_p04_data_that_no_encoder_takes_enqueue_all_the_same(rig: Rig, tag
         (event,) = await insert_events(connection, [feedback(1, data={"score": "1"})])
         sql = "UPDATE events SET data = data || jsonb_build_object('tag2', $1::text::jsonb) WHERE id = $2"
         await connection.execute(sql, tag, event)
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    await rig.served()
     assert len(await rig.deliveries()) == 1
 
 
@@ -102,8 +100,7 @@ async def test_commit_beyond_one_statement_is_one_transaction(rig: Rig, monkeypa
     monkeypatch.setattr(firings, "SLICE_ROWS", 7)
     await three_triggers(rig)
     await scores(rig, [1] * 30)
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    await rig.served()
     assert len(await rig.deliveries()) > 60
     counted = await rig.pool.fetchval("SELECT sum(fired) FROM trigger_ledger")
     assert counted == await rig.pool.fetchval("SELECT sum(fired_count) FROM triggers")
@@ -112,8 +109,7 @@ async def test_commit_beyond_one_statement_is_one_transaction(rig: Rig, monkeypa
 async def test_p16_checkpoint_written_while_it_is_read_is_not_used(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     await three_triggers(rig)
     await scores(rig, some_scores(30))
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     live = state_of(evaluator)
     await rig.crash(evaluator)
     real = Checkpoints.load
@@ -152,8 +148,7 @@ async def test_p18_retraction_sends_nothing_that_no_reorganisation_touched(rig: 
         await make_trigger(connection, organization, [LOW_SCORE])
         await make_trigger(connection, organization, [EMA_LOW])
     await scores(rig, [10, 20, 30, 40])
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     gone = "DELETE FROM deliveries USING triggers t WHERE t.id = trigger_id AND NOT t.is_stateful"
     await rig.pool.execute(gone)
     before = await rig.deliveries()
@@ -166,8 +161,7 @@ async def test_p24_row_that_holds_again_loses_its_flag(rig: Rig) -> None:
     async with rig.pool.acquire() as connection:
         await make_trigger(connection, await make_organization(connection), [EMA_LOW])
     await scores(rig, [10, 20, 30])
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     await rig.pool.execute("UPDATE deliveries SET status = 'delivering', retracted = true")
     await retract(rig, 0, 1)
     await rig.serve(evaluator)

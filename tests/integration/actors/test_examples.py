@@ -105,8 +105,7 @@ async def play(rig: Rig, user: User, bots: BotApi, rows: list[dict[str, Any]], d
     """Put events in the log and let the path work until so many deliveries are there, all of them delivered."""
     async with rig.pool.acquire() as connection:
         await insert_events(connection, rows)
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    await rig.served()
 
     async def done() -> bool:
         rows = (await user.call("GET", "/deliveries?limit=50")).json()["data"]

@@ -84,8 +84,7 @@ def agent() -> Iterator[McpServer]:
 
 async def deliver(rig: Rig, gateways: tuple[str, ...], done: Any) -> None:
     """Let the path work until ``done``."""
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     settings = DelivererSettings(
         rig.settings.database_url, SECRET_KEY, ("127.0.0.0/8",), gateways, lane_lease_seconds=2.5, beat_seconds=0.2
     )

@@ -23,27 +23,27 @@ from tests.support.path import Gone, Rig
 from tests.support.triggers import BURST, LOW_SCORE, make_organization, make_trigger
 
 
-async def served(rig: Rig) -> Evaluator:
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
-    return evaluator
-
-
 async def standing(rig: Rig) -> set[UUID]:
     rows = await rig.pool.fetch("SELECT id FROM deliveries WHERE status <> 'cancelled'")
     return {row["id"] for row in rows}
+
+
+async def ahead_of_a_dump(rig: Rig) -> tuple[Evaluator, dict[bytes, bytes]]:
+    """An evaluator that went on after Redis was dumped, and what was dumped."""
+    await three_triggers(rig)
+    await scores(rig, some_scores(30, 1))
+    evaluator = await rig.served()
+    older = await rig.dump_redis()
+    await scores(rig, some_scores(30, 2), start=30)
+    await rig.serve(evaluator)
+    return evaluator, older
 
 
 # -- Redis ------------------------------------------------------------------------------------------------------------
 
 
 async def test_p16_restart_with_redis_back_from_an_older_dump_has_all_state(rig: Rig) -> None:
-    await three_triggers(rig)
-    await scores(rig, some_scores(30, 1))
-    evaluator = await served(rig)
-    older = await rig.dump_redis()
-    await scores(rig, some_scores(30, 2), start=30)
-    await rig.serve(evaluator)
+    evaluator, older = await ahead_of_a_dump(rig)
     live = state_of(evaluator)
     await rig.crash(evaluator)
     await rig.restore_redis(older)
@@ -51,12 +51,7 @@ async def test_p16_restart_with_redis_back_from_an_older_dump_has_all_state(rig:
 
 
 async def test_p16_older_dump_under_a_live_evaluator_loses_no_state(rig: Rig) -> None:
-    await three_triggers(rig)
-    await scores(rig, some_scores(30, 1))
-    evaluator = await served(rig)
-    older = await rig.dump_redis()
-    await scores(rig, some_scores(30, 2), start=30)
-    await rig.serve(evaluator)
+    evaluator, older = await ahead_of_a_dump(rig)
     await rig.restore_redis(older)
     await scores(rig, some_scores(3, 3), start=60)
     await rig.serve(evaluator)
@@ -68,7 +63,7 @@ async def test_p16_older_dump_under_a_live_evaluator_loses_no_state(rig: Rig) ->
 async def test_p18_older_dump_with_events_that_were_retracted_since_is_not_used(rig: Rig) -> None:
     await three_triggers(rig)
     await scores(rig, some_scores(40, 1))
-    evaluator = await served(rig)
+    evaluator = await rig.served()
     older = await rig.dump_redis()
     await retract(rig, 30, 10)
     await scores(rig, some_scores(10, 2), start=30, block_hash="0xother")
@@ -85,7 +80,7 @@ async def test_p18_older_dump_with_events_that_were_retracted_since_is_not_used(
 async def test_p16_redis_that_is_ahead_of_a_restored_database_is_not_used(rig: Rig) -> None:
     await three_triggers(rig)
     await scores(rig, some_scores(30, 1))
-    evaluator = await served(rig)
+    evaluator = await rig.served()
     restored = state_of(evaluator), await rig.head()
     await scores(rig, some_scores(30, 2), start=30)
     await rig.serve(evaluator)
@@ -99,7 +94,7 @@ async def test_p13_owners_that_a_restored_database_knows_nothing_of_fence_nobody
     await three_triggers(rig)
     for start in (0, 10, 20):
         await scores(rig, some_scores(10, start), start=start)
-        await rig.crash(await served(rig))
+        await rig.crash(await rig.served())
     await rig.pool.execute("UPDATE partitions SET owner_token = 0")
     evaluator = await rig.start()
     await scores(rig, some_scores(10, 4), start=30)
@@ -113,7 +108,7 @@ async def test_p16_redis_away_for_a_while_costs_no_state(rig: Rig, monkeypatch: 
     monkeypatch.setattr(state_keeper, "REDIS_REST_SECONDS", 0.0)
     await three_triggers(rig)
     await scores(rig, some_scores(30, 1))
-    evaluator = await served(rig)
+    evaluator = await rig.served()
 
     async def away(*_: Any) -> Any:
         raise ConnectionError("by a test")

@@ -44,8 +44,7 @@ async def half_worked_off(rig: Rig, starts: Starts, conditions: list[dict[str, A
 
 
 async def assert_as_if_it_had_been_there(rig: Rig, trigger: TriggerDefinition) -> None:
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     assert await queue(rig.pool) == await expected(rig.pool, trigger, 0)
     assert await rig.unreconciled() == []
     live = state_of(evaluator)
@@ -100,8 +99,7 @@ async def test_p18_after_the_join_its_past_is_made_anew(
     await two_chains(rig)
     trigger = await begin(rig, kind)
     await starts.work()
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    evaluator = await rig.served()
     if is_snapped:
         for owned in evaluator._owned:
             await evaluator._keeper.snapshot(owned, evaluator._engine)
@@ -133,8 +131,7 @@ async def test_past_that_was_ended_loses_the_events_that_are_no_more_and_keeps_t
     assert (await starts.row())["status"] == "ended"
     before = await queue(rig.pool)
     await fork(rig)
-    evaluator = await rig.start()
-    await rig.serve(evaluator)
+    await rig.served()
     sql = "SELECT d.id FROM deliveries AS d JOIN events AS e ON e.id = d.event_id WHERE e.retracted_seq IS NULL"
     kept = {row["id"] for row in await rig.pool.fetch(sql)}
     assert await queue(rig.pool) == kept
