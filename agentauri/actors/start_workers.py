@@ -7,12 +7,13 @@ import asyncio
 import time
 from collections.abc import Collection
 
-from agentauri import logs
+from agentauri import logs, metrics
 from agentauri.actors import handles, runtime
 from agentauri.actors.runtime import NAMESPACE
 from agentauri.actors.starter import take_turn
 from agentauri.store import database, start_work
 from agentauri.store.database import AWAY, Pool
+from agentauri.store.start_work import Waiting
 
 log = logs.get("starter")
 
@@ -26,8 +27,7 @@ async def run(pool: Pool, database_url: str, namespace: str = NAMESPACE) -> None
     asked_at, taken = float("-inf"), 0
     while True:
         try:
-            async with pool.acquire() as connection:
-                waiting = await start_work.count(connection)
+            waiting = await look(pool)
             has_begun = waiting.taken > taken or time.monotonic() - asked_at >= BEGIN_SECONDS
             if waiting.free and waiting.taken < start_work.AT_ONCE and has_begun:
                 asked_at, taken = time.monotonic(), waiting.taken
@@ -35,6 +35,15 @@ async def run(pool: Pool, database_url: str, namespace: str = NAMESPACE) -> None
         except AWAY as error:
             log.warning("starts_not_seen", error=repr(error), retry_seconds=LOOK_SECONDS)
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def look(pool: Pool) -> Waiting:
+    """What there is to do, for the metrics too."""
+    async with pool.acquire() as connection:
+        waiting = await start_work.count(connection)
+    metrics.pasts_working(waiting.working)
+    metrics.pasts_lag_events(waiting.lag)
+    return waiting
 
 
 def work(database_url: str, namespace: str) -> None:

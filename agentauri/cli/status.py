@@ -1,4 +1,4 @@
-"""``agentauri status``: actors, chains, the log and deliveries of the service that runs, from any terminal.
+"""``agentauri status``: actors, chains, the log, pasts and deliveries of the service that runs, from any terminal.
 
 PostgreSQL answers for data, Ray's dashboard for actors. Where one of the two is away, the other is shown, and a line
 says what is missing.
@@ -18,7 +18,8 @@ from agentauri.cli import run_file
 from agentauri.cli.console import say
 from agentauri.config import Settings
 from agentauri.errors import StartError
-from agentauri.store import database, status
+from agentauri.store import database, start_work, status
+from agentauri.store.start_work import Waiting
 
 STATE_COLORS = {"alive": "green", "starting": "yellow", "restarting": "yellow", "dead": "red"}
 
@@ -30,6 +31,7 @@ class Report:
     actors: list[dict[str, Any]] | None
     chains: list[status.ChainStatus]
     listener: status.ListenerStatus
+    pasts: Waiting
     deliveries: dict[str, int]
 
     def public(self) -> dict[str, Any]:
@@ -41,6 +43,7 @@ class Report:
                 for one in self.chains
             ],
             "listener": {"epoch": self.listener.epoch, "cursor": self.listener.cursor, "lag": self.listener.lag},
+            "pasts": {"working": self.pasts.working, "lag": self.pasts.lag},
             "deliveries": self.deliveries,
         }
 
@@ -76,7 +79,7 @@ def _actors(run: run_file.Run | None) -> list[dict[str, Any]] | None:
         return None
 
 
-async def _read(url: str) -> tuple[list[status.ChainStatus], status.ListenerStatus, dict[str, int]]:
+async def _read(url: str) -> tuple[list[status.ChainStatus], status.ListenerStatus, Waiting, dict[str, int]]:
     connection = await database.connect(url, name="status")
     try:
         if not await status.is_migrated(connection):
@@ -84,6 +87,7 @@ async def _read(url: str) -> tuple[list[status.ChainStatus], status.ListenerStat
         return (
             await status.list_chains(connection),
             await status.get_listener(connection),
+            await start_work.count(connection),
             await status.delivery_counts(connection),
         )
     finally:
@@ -94,6 +98,8 @@ def _print(report: Report) -> None:
     out = Console(highlight=False)
     listener = report.listener
     out.print(f"log: epoch {listener.epoch}, evaluated up to {listener.cursor}, behind by {listener.lag}")
+    if report.pasts.working:
+        out.print(f"pasts: {report.pasts.working} worked off, the furthest behind by {report.pasts.lag}")
     for table in (_actor_table(report), _chain_table(report), _delivery_table(report)):
         if table.row_count:
             out.print(table)

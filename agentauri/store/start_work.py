@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from agentauri.errors import Fenced
+from agentauri.store import log
 from agentauri.store.database import Connection
 
 LEASE_SECONDS = 15.0
@@ -112,20 +113,28 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many pasts wait for a worker, and how many have one."""
+    """How many pasts wait for a worker, how many have one, and how many seqs the furthest behind has to go."""
 
     free: int
     taken: int
+    lag: int
+
+    @property
+    def working(self) -> int:
+        """All that are not at the log's head yet."""
+        return self.free + self.taken
 
 
 async def count(connection: Connection) -> Waiting:
     """What there is to do."""
     row = await connection.fetchrow(
         """SELECT count(*) FILTER (WHERE lease_until IS NULL OR lease_until < now()),
-               count(*) FILTER (WHERE lease_until >= now()) FROM trigger_starts WHERE status = 'working'"""
+               count(*) FILTER (WHERE lease_until >= now()), min(position)
+           FROM trigger_starts WHERE status = 'working'"""
     )
     assert row is not None
-    return Waiting(*row)
+    free, taken, position = row
+    return Waiting(free, taken, 0 if position is None else max(0, await log.head(connection) - position))
 
 
 async def claim(connection: Connection) -> Start | None:

@@ -126,7 +126,7 @@ async def test_no_more_than_a_few_are_worked_off_at_a_time(rig: Rig, starts: Sta
             await make_trigger(connection, organization, [LOW_SCORE], after=0)
         taken = [await start_work.claim(connection) for _ in range(start_work.AT_ONCE + 1)]
         assert [one is None for one in taken] == [False] * start_work.AT_ONCE + [True]
-        assert await start_work.count(connection) == start_work.Waiting(1, start_work.AT_ONCE)
+        assert await start_work.count(connection) == start_work.Waiting(1, start_work.AT_ONCE, 0)
 
 
 async def test_trigger_that_is_switched_off_in_between_stops_where_it_is(
