@@ -45,6 +45,14 @@ async def add(db: Connection, queue: Queue, chat: object, count: int = 1, **conf
     return action
 
 
+async def add_for_flood(db: Connection, queue: Queue, api: BotApi) -> None:
+    """Three chats, and a delivery to the first that Telegram will ask to wait with."""
+    for chat in range(1, 4):
+        api.chats[str(chat)] = "private"
+    api.flood(2)
+    await add(db, queue, 1, retry=[0, 0, 0])
+
+
 async def has(db: Connection, status: str, count: int) -> bool:
     return bool(await db.fetchval("SELECT count(*) FROM deliveries WHERE status = $1", status) == count)
 
@@ -113,10 +121,7 @@ async def test_action_that_was_changed_meanwhile_is_not_disabled_for_what_it_was
 async def test_wait_that_telegram_asks_for_silences_the_whole_bot_and_no_other(
     db: Connection, queue: Queue, database: str, api: BotApi
 ) -> None:
-    for chat in range(1, 4):
-        api.chats[str(chat)] = "private"
-    api.flood(2)
-    await add(db, queue, 1, retry=[0, 0, 0])
+    await add_for_flood(db, queue, api)
     async with delivering(database, api):
         await eventually(lambda: len(api.refused) == 1)
         refused_at = time.monotonic()
@@ -133,10 +138,7 @@ async def test_wait_that_telegram_asks_for_silences_the_whole_bot_and_no_other(
 async def test_wait_that_telegram_asks_for_is_kept_by_the_next_owner_of_the_bot(
     db: Connection, queue: Queue, database: str, api: BotApi
 ) -> None:
-    for chat in range(1, 4):
-        api.chats[str(chat)] = "private"
-    api.flood(2)
-    await add(db, queue, 1, retry=[0, 0, 0])
+    await add_for_flood(db, queue, api)
     async with delivering(database, api):
         await eventually(lambda: has(db, "retrying", 1))
         refused_at = time.monotonic()

@@ -21,6 +21,17 @@ async def create(user: User, count: int = 1) -> dict[str, Any]:
     return made
 
 
+async def disabled(mailed: Api, inbox: Inbox, pool: Pool) -> tuple[User, int]:
+    """An admin who can be told by mail that an action was disabled, and how many mails there are before that."""
+    user = await mailed.register()
+    await create(user)
+    await pool.execute("UPDATE users SET email_verified_at = now()")
+    await mailed.app.state.context.mailer.flush()
+    before = len(inbox.mails)
+    await pool.execute(DISABLE)
+    return user, before
+
+
 def sender(api: Api) -> DisabledMails:
     context = api.app.state.context
     return DisabledMails(context.pool, context.mailer, "https://agentauri.example")
@@ -47,12 +58,7 @@ async def test_answer_sent_back_keeps_since_when(user: User, pool: Pool) -> None
 
 
 async def test_admin_is_told_by_mail_once(mailed: Api, inbox: Inbox, pool: Pool) -> None:
-    user = await mailed.register()
-    await create(user)
-    await pool.execute("UPDATE users SET email_verified_at = now()")
-    await mailed.app.state.context.mailer.flush()
-    before = len(inbox.mails)
-    await pool.execute(DISABLE)
+    user, before = await disabled(mailed, inbox, pool)
     for _ in range(2):
         await sender(mailed).send()
     ((to, told),) = inbox.mails[before:]
@@ -62,12 +68,7 @@ async def test_admin_is_told_by_mail_once(mailed: Api, inbox: Inbox, pool: Pool)
 
 
 async def test_mail_that_the_server_refuses_is_kept_for_another_try(mailed: Api, inbox: Inbox, pool: Pool) -> None:
-    user = await mailed.register()
-    await create(user)
-    await pool.execute("UPDATE users SET email_verified_at = now()")
-    await mailed.app.state.context.mailer.flush()
-    before = len(inbox.mails)
-    await pool.execute(DISABLE)
+    _, before = await disabled(mailed, inbox, pool)
     inbox.refuse = ["451 not now"]
     await sender(mailed).send()
     assert len(inbox.mails) == before
@@ -77,12 +78,7 @@ async def test_mail_that_the_server_refuses_is_kept_for_another_try(mailed: Api,
 
 
 async def test_action_that_is_enabled_again_is_not_told_of(mailed: Api, inbox: Inbox, pool: Pool) -> None:
-    user = await mailed.register()
-    await create(user)
-    await pool.execute("UPDATE users SET email_verified_at = now()")
-    await mailed.app.state.context.mailer.flush()
-    before = len(inbox.mails)
-    await pool.execute(DISABLE)
+    _, before = await disabled(mailed, inbox, pool)
     await pool.execute("UPDATE trigger_actions SET enabled = true, disabled_by = NULL")
     await sender(mailed).send()
     assert len(inbox.mails) == before
