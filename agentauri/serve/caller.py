@@ -1,12 +1,15 @@
-"""Where a request comes from: what every route may know of its client, signed in or not."""
+"""Where a request comes from: what every route may know of its client, signed in or not, and what is noted of it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from agentauri.accounts.roles import Principal
 from agentauri.serve.problems import REQUEST_ID
+from agentauri.store import audit
 from agentauri.store.audit import Actor
+from agentauri.store.database import Connection
 
 MAX_USER_AGENT = 512
 
@@ -30,3 +33,22 @@ def client_of(request: HTTPConnection) -> Client:
 def actor_of(principal: Principal, client: Client) -> Actor:
     """Who acts, for the audit log."""
     return Actor(principal.kind, principal.id, principal.user_id, client.ip, client.request_id)
+
+
+async def note(
+    connection: Connection,
+    principal: Principal,
+    client: Client,
+    action: str,
+    target: str,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write into the organization's audit log what is done in this transaction."""
+    await audit.record(
+        connection,
+        actor_of(principal, client),
+        action,
+        organization_id=principal.organization_id,
+        target=target,
+        details=details,
+    )

@@ -12,10 +12,10 @@ from agentauri.accounts.api_keys import Environment, make_key
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.errors import Forbidden, InvalidRequest
 from agentauri.serve.api_keys.schemas import ApiKeyBody, ApiKeyChange
-from agentauri.serve.caller import Client, actor_of
+from agentauri.serve.caller import Client, note
 from agentauri.serve.context import Context
 from agentauri.serve.plan_limits import check_limits
-from agentauri.store import api_keys, audit
+from agentauri.store import api_keys
 from agentauri.store.database import Connection
 from agentauri.store.limits import Countable
 
@@ -99,11 +99,4 @@ def _check_expiry(moment: datetime | None) -> None:
 async def _note(
     connection: Connection, principal: Principal, client: Client, verb: str, id_: UUID, details: dict[str, Any]
 ) -> None:
-    await audit.record(
-        connection,
-        actor_of(principal, client),
-        f"api_key.{verb}",
-        organization_id=principal.organization_id,
-        target=f"api_key:{id_}",
-        details=details,
-    )
+    await note(connection, principal, client, f"api_key.{verb}", f"api_key:{id_}", details)

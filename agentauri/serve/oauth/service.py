@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 from agentauri.accounts.clients import make_secret
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.errors import Forbidden, LimitReached
-from agentauri.serve.caller import Client, actor_of
+from agentauri.serve.caller import Client, note
 from agentauri.serve.context import Context
 from agentauri.serve.oauth.schemas import ClientChange, NewClientBody
-from agentauri.store import audit, oauth_clients
+from agentauri.store import oauth_clients
 from agentauri.store.database import Connection
 
 MAX_CLIENTS = 100
@@ -64,11 +64,4 @@ def grantable(principal: Principal, wanted: Sequence[Scope]) -> list[str]:
 async def _record(
     connection: Connection, principal: Principal, client: Client, verb: str, client_id: UUID, details: dict[str, Any]
 ) -> None:
-    await audit.record(
-        connection,
-        actor_of(principal, client),
-        f"oauth_client.{verb}",
-        organization_id=principal.organization_id,
-        target=f"oauth_client:{client_id}",
-        details=details,
-    )
+    await note(connection, principal, client, f"oauth_client.{verb}", f"oauth_client:{client_id}", details)

@@ -16,11 +16,11 @@ from agentauri.accounts.roles import Principal, Role
 from agentauri.channels.mail import Mail
 from agentauri.errors import Conflict, Forbidden, NotFound
 from agentauri.models.problems import Problems
-from agentauri.serve.caller import Client, actor_of
+from agentauri.serve.caller import Client, actor_of, note
 from agentauri.serve.context import Context
 from agentauri.serve.organizations import service
 from agentauri.serve.organizations.mail import invite_mail
-from agentauri.serve.organizations.service import lock, note
+from agentauri.serve.organizations.service import lock
 from agentauri.serve.plan_limits import check_limits
 from agentauri.store import audit, invitations, members, organizations, users
 from agentauri.store.database import Connection

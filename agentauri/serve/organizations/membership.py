@@ -18,9 +18,9 @@ from agentauri.accounts.membership import (
 )
 from agentauri.accounts.roles import Principal, Role
 from agentauri.errors import Conflict
-from agentauri.serve.caller import Client
+from agentauri.serve.caller import Client, note
 from agentauri.serve.context import Context
-from agentauri.serve.organizations.service import lock, note, user_target
+from agentauri.serve.organizations.service import lock, user_target
 from agentauri.serve.plan_limits import check_limits
 from agentauri.store import invitations, members
 from agentauri.store.database import Connection

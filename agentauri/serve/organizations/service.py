@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from agentauri.accounts.roles import Principal, Role
 from agentauri.errors import Conflict, Forbidden, LimitReached, NotFound
 from agentauri.models.plan import Plan
-from agentauri.serve.caller import Client, actor_of
+from agentauri.serve.caller import Client, actor_of, note
 from agentauri.serve.context import Context
 from agentauri.store import audit, closing, limits, members, organizations, pausing, webhook_secrets
 from agentauri.store.database import Connection
@@ -24,25 +24,6 @@ MAX_OWNED = 50
 BATCHES_AT_ONCE = 20
 """A request holds or releases so many batches of deliveries itself; maintenance does the rest within a minute."""
 KEPT = "the personal organization goes with its user's account; it cannot be deleted alone."
-
-
-async def note(
-    connection: Connection,
-    principal: Principal,
-    client: Client,
-    action: str,
-    target: str,
-    details: dict[str, Any] | None = None,
-) -> None:
-    """Write into the organization's audit log what is done in this transaction."""
-    await audit.record(
-        connection,
-        actor_of(principal, client),
-        action,
-        organization_id=principal.organization_id,
-        target=target,
-        details=details,
-    )
 
 
 async def lock(connection: Connection, principal: Principal, least: Role) -> tuple[Organization, Role]:

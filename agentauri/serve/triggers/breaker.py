@@ -8,10 +8,10 @@ from uuid import UUID
 
 from agentauri.accounts.roles import Principal
 from agentauri.models.breaker import Breaker
-from agentauri.serve.caller import Client, actor_of
+from agentauri.serve.caller import Client, note
 from agentauri.serve.context import Context
 from agentauri.serve.triggers.answer import public_breaker
-from agentauri.store import audit, breakers, triggers
+from agentauri.store import breakers, triggers
 from agentauri.store.database import Connection
 
 
@@ -53,14 +53,6 @@ async def _change(
     to: Callable[[Breaker], Breaker],
     details: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    organization_id = principal.organization_id
-    changed = await breakers.change(connection, organization_id, id_, to)
-    await audit.record(
-        connection,
-        actor_of(principal, client),
-        f"circuit_breaker.{verb}",
-        organization_id=organization_id,
-        target=f"trigger:{id_}",
-        details=details,
-    )
+    changed = await breakers.change(connection, principal.organization_id, id_, to)
+    await note(connection, principal, client, f"circuit_breaker.{verb}", f"trigger:{id_}", details)
     return public_breaker(changed, datetime.now(UTC))

@@ -22,7 +22,7 @@ from agentauri.models.condition import ConditionType
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.serve import API
 from agentauri.serve.answers import Json, one
-from agentauri.serve.caller import Client, actor_of
+from agentauri.serve.caller import Client, note
 from agentauri.serve.context import Context, In
 from agentauri.serve.openapi import errors
 from agentauri.serve.principal import Anonymous
@@ -32,7 +32,7 @@ from agentauri.serve.triggers import service, starting
 from agentauri.serve.triggers.past import Place, find_past
 from agentauri.serve.triggers.routes import ReaderOf, WriterOf
 from agentauri.serve.triggers.schemas import Object
-from agentauri.store import audit, partitions, trigger_versions, triggers
+from agentauri.store import partitions, trigger_versions, triggers
 
 MAX_GROUP = 4_096
 
@@ -190,13 +190,7 @@ async def _reset(context: Context, principal: Principal, client: Client, trigger
     """One transaction, its versions last (P2)."""
     async with context.pool.acquire() as connection, connection.transaction():
         stored = await triggers.get_for_change(connection, principal.organization_id, trigger_id)
-        await audit.record(
-            connection,
-            actor_of(principal, client),
-            "trigger.state_reset",
-            organization_id=principal.organization_id,
-            target=f"trigger:{trigger_id}",
-        )
+        await note(connection, principal, client, "trigger.state_reset", f"trigger:{trigger_id}")
         if not stored.enabled:
             return None
         await starting.before_version(connection, stored, enabled=True)

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.serve import API
 from agentauri.serve.answers import counted, nothing, one, secret
-from agentauri.serve.caller import actor_of
+from agentauri.serve.caller import note
 from agentauri.serve.context import In
 from agentauri.serve.once import Once
 from agentauri.serve.openapi import errors
@@ -17,7 +17,7 @@ from agentauri.serve.principal import Anonymous, Resource, require
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
 from agentauri.serve.webhook_secrets.schemas import NewWebhookSecretAnswer, WebhookSecretBody, WebhookSecretList
-from agentauri.store import audit, webhook_secrets
+from agentauri.store import webhook_secrets
 from agentauri.store.database import Connection
 from agentauri.store.webhook_secrets import SecretKind, WebhookSecret
 
@@ -53,13 +53,7 @@ async def create_webhook_secret(
             created_by=principal.user_id,
             kind=body.kind if body else SecretKind.HMAC,
         )
-        await audit.record(
-            connection,
-            actor_of(principal, client),
-            "webhook_secret.created",
-            organization_id=principal.organization_id,
-            target=f"webhook_secret:{made.id}",
-        )
+        await note(connection, principal, client, "webhook_secret.created", f"webhook_secret:{made.id}")
         return _shown_once(made, text)
 
     return await once.perform(principal, work)
@@ -85,14 +79,8 @@ async def rotate_webhook_secret(
             id=secret_id,
             created_by=principal.user_id,
         )
-        await audit.record(
-            connection,
-            actor_of(principal, client),
-            "webhook_secret.rotated",
-            organization_id=principal.organization_id,
-            target=f"webhook_secret:{secret_id}",
-            details={"new": str(made.id)},
-        )
+        target, details = f"webhook_secret:{secret_id}", {"new": str(made.id)}
+        await note(connection, principal, client, "webhook_secret.rotated", target, details)
         return _shown_once(made, text)
 
     return await once.perform(principal, work)
@@ -114,11 +102,5 @@ async def delete_webhook_secret(context: In, principal: AdminOf, client: Anonymo
     """Delete a secret; webhooks are no longer signed with it from now on. The last one stays."""
     async with context.pool.acquire() as connection, connection.transaction():
         await webhook_secrets.delete_secret(connection, principal.organization_id, secret_id)
-        await audit.record(
-            connection,
-            actor_of(principal, client),
-            "webhook_secret.deleted",
-            organization_id=principal.organization_id,
-            target=f"webhook_secret:{secret_id}",
-        )
+        await note(connection, principal, client, "webhook_secret.deleted", f"webhook_secret:{secret_id}")
     return nothing()
