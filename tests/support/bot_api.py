@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.loopback import served
 from tests.support.telegram_markup import CannotParse, Parsed, parse
 
 TOKEN = "123456:TEST-deployment_bot"
@@ -132,11 +133,5 @@ async def bot_api() -> AsyncIterator[BotApi]:
     api = BotApi()
     app = web.Application()
     app.router.add_post("/bot{token}/{method}", api.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    api.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with served(app) as api.url:
         yield api
-    finally:
-        await runner.cleanup()

@@ -7,7 +7,7 @@ forked; ``FakeNode`` serves it over JSON-RPC on loopback. ``node.twist[method]``
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 
 from agentauri.chain.headers import bloom_mask
+from tests.support.loopback import served
 
 CHAIN_ID = 31337
 IDENTITY, REPUTATION = "0x" + "1d" * 20, "0x" + "2e" * 20
@@ -218,19 +219,10 @@ class FakeNode:
 @asynccontextmanager
 async def serving(*nodes: FakeNode) -> AsyncIterator[tuple[FakeNode, ...]]:
     """The nodes, each on a free loopback port, until the end of the block."""
-    runners = []
-    for node in nodes:
-        app = web.Application(client_max_size=16 * 2**20)
-        app.router.add_post("/{tail:.*}", node.serve)
-        app.router.add_get("/{tail:.*}", node.subscribe)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        node.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        runners.append(runner)
-    try:
+    async with AsyncExitStack() as stack:
+        for node in nodes:
+            app = web.Application(client_max_size=16 * 2**20)
+            app.router.add_post("/{tail:.*}", node.serve)
+            app.router.add_get("/{tail:.*}", node.subscribe)
+            node.url = await stack.enter_async_context(served(app, shutdown_seconds=0.1)) + "/"
         yield nodes
-    finally:
-        for runner in runners:
-            await runner.cleanup()

@@ -18,6 +18,8 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from tests.support.loopback import served
+
 CLIENT_ID, CLIENT_SECRET = "client-1", "secret&+ %1"
 SETTINGS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 
@@ -194,13 +196,5 @@ def challenge_of(verifier: str) -> str:
 @asynccontextmanager
 async def running(provider: FakeProvider) -> AsyncIterator[FakeProvider]:
     """The provider on a free port of loopback."""
-    runner = web.AppRunner(provider.app(), access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        provider.url = f"http://127.0.0.1:{port}"
+    async with served(provider.app()) as provider.url:
         yield provider
-    finally:
-        await runner.cleanup()

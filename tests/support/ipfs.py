@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests.support.loopback import served
+
 RAW, DAG_PB = 0x55, 0x70
 
 
@@ -90,11 +92,5 @@ async def gateway() -> AsyncIterator[Gateway]:
     found = Gateway()
     app = web.Application()
     app.router.add_get("/ipfs/{cid}", found.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with served(app) as found.url:
         yield found
-    finally:
-        await runner.cleanup()

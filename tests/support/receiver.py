@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from tests.support.loopback import served
+
 
 @dataclass
 class Receiver:
@@ -40,13 +42,6 @@ async def receiving(secret: str = "") -> AsyncIterator[Receiver]:
     receiver = Receiver(secret)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", receiver.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    receiver.url = f"http://127.0.0.1:{port}/hook"
-    try:
+    async with served(app) as url:
+        receiver.url = f"{url}/hook"
         yield receiver
-    finally:
-        await runner.cleanup()

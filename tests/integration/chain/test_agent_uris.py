@@ -9,6 +9,7 @@ from agentauri.chain.registries import IdentityRegistry
 from agentauri.chain.rpc import Rpc
 from agentauri.demo.anvil import Anvil
 from agentauri.errors import RpcUnavailable
+from tests.support.loopback import served
 
 REGISTRY = "0x8004A818BFB912233c491871b3d84c89A494BD9e"
 CHAIN_ID = 31337
@@ -65,11 +66,6 @@ async def test_provider_of_another_chain_is_not_believed() -> None:
 
     app = web.Application()
     app.router.add_post("/", handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
+    async with served(app) as url:
         with pytest.raises(RpcUnavailable, match="serves chain 1"):
-            await find(f"http://127.0.0.1:{runner.addresses[0][1]}/")
-    finally:
-        await runner.cleanup()
+            await find(url)
