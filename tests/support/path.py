@@ -143,3 +143,9 @@ class Rig:
     async def unreconciled(self) -> list[str]:
         """What the ledgers and the counters of triggers count otherwise than the deliveries do."""
         return [row[0] for row in await self.pool.fetch(UNRECONCILED_SQL)]
+
+
+async def snapshot(evaluator: Evaluator) -> None:
+    """Have it snapshot all that it owns, now."""
+    for owned in evaluator._owned:
+        await evaluator._keeper.snapshot(owned, evaluator._engine)

@@ -9,7 +9,7 @@ import pytest
 from agentauri.actors import tasks
 from agentauri.actors.evaluator import Evaluator
 from agentauri.store import firings, partitions, snapshots
-from tests.support.path import Gone, Rig
+from tests.support.path import Gone, Rig, snapshot
 from tests.support.rows import feedback, insert_events
 from tests.support.triggers import BURST, EMA_LOW, LOW_SCORE, end_trigger, make_organization, make_trigger
 from tests.support.waiting import eventually
@@ -186,8 +186,7 @@ async def test_p18_retraction_leaves_queue_and_state_as_if_the_events_had_never_
     await three_triggers(rig)
     await scores(rig, some_scores(40, 1))
     evaluator = await rig.served()
-    for owned in evaluator._owned:
-        await evaluator._keeper.snapshot(owned, evaluator._engine)
+    await snapshot(evaluator)
     await scores(rig, some_scores(20, 2), start=40)
     await rig.serve(evaluator)
     await retract(rig, 45, 5)

@@ -12,7 +12,7 @@ from tests.integration.actors.test_evaluator import (
     state_of,
     undisturbed_queue,
 )
-from tests.support.path import Rig
+from tests.support.path import Rig, snapshot
 from tests.support.triggers import EMA_LOW, make_organization, make_trigger
 
 FIELD = {"field": "score"}
@@ -36,8 +36,7 @@ async def test_p18_crash_and_retraction_change_nothing_for_any_family(rig: Rig, 
         triggers = [await make_trigger(connection, organization, family) for family in FAMILIES]
     await scores(rig, some_scores(60, 1))
     evaluator = await rig.served()
-    for owned in evaluator._owned:
-        await evaluator._keeper.snapshot(owned, evaluator._engine)
+    await snapshot(evaluator)
     await scores(rig, some_scores(30, 2), start=60)
     await rig.serve(evaluator)
     await retract(rig, 70, 12)

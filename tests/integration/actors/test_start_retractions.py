@@ -10,7 +10,7 @@ from agentauri.models.trigger import TriggerDefinition
 from agentauri.store import events
 from tests.integration.actors.test_evaluator import rebuilt_state, scores, some_scores, state_of
 from tests.integration.actors.test_starter import begin
-from tests.support.path import Rig
+from tests.support.path import Rig, snapshot
 from tests.support.starts import Starts, expected, plain_state, queue
 from tests.support.triggers import BURST, EMA_LOW, LOW_SCORE
 
@@ -101,8 +101,7 @@ async def test_p18_after_the_join_its_past_is_made_anew(
     await starts.work()
     evaluator = await rig.served()
     if is_snapped:
-        for owned in evaluator._owned:
-            await evaluator._keeper.snapshot(owned, evaluator._engine)
+        await snapshot(evaluator)
     await fork(rig)
     await scores(rig, some_scores(EVENTS - FORK, 4), start=FORK, block_hash="0xother")
     await rig.serve(evaluator)

@@ -14,7 +14,7 @@ from agentauri.store import events, retractions, start_work, trigger_versions
 from tests.integration.actors.test_absences import CHAIN, set_clock
 from tests.integration.actors.test_evaluator import rebuilt_state, scores, state_of
 from tests.integration.actors.test_starter import KINDS
-from tests.support.path import Gone, Rig
+from tests.support.path import Gone, Rig, snapshot
 from tests.support.rows import BLOCK_TIME
 from tests.support.starts import Starts, expected, queue
 from tests.support.triggers import make_organization, make_trigger
@@ -81,8 +81,7 @@ class World:
 
     async def keep(self) -> None:
         if self.evaluator is not None:
-            for owned in self.evaluator._owned:
-                await self.evaluator._keeper.snapshot(owned, self.evaluator._engine)
+            await snapshot(self.evaluator)
 
     async def tell_time(self) -> None:
         """The chain has come to its newest block, and no event of it is still to come."""
