@@ -36,7 +36,7 @@ def variables(folder: Path, *, token: Path, haproxy: Path | None) -> dict[str, s
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         **PRIORITY,
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",  # not 1000: there are only our lines, which are to be read now
+        "RAY_SERVE_LOG_TO_STDERR": "1",  # or replicas' lines go into files of Serve's own, and late
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(DRAIN_SECONDS),
         **({} if haproxy is None else _haproxy(folder, haproxy)),
     }

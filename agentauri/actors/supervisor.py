@@ -80,6 +80,11 @@ class Supervisor:
             tasks.spawn(start_workers.run(self._pool, url, self._namespace), name="starts", eternal=True),
         ]
 
+    def rest(self) -> None:
+        """Watch no more; the actors go on."""
+        for task in self._tasks:
+            task.cancel()
+
     async def drain(self) -> None:
         """Let every actor finish what it has under way, from the chain's end to the receivers', and end it."""
         await tasks.cancel(*self._tasks, *self._leaving.values())

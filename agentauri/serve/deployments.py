@@ -32,8 +32,8 @@ HEALTH_PERIOD_SECONDS = 5.0
 HEALTH_TIMEOUT_SECONDS = 10.0
 SURGE_PERCENT = 100
 """A new version stands beside the old one until it is ready."""
-LOGS = LoggingConfig(enable_access_log=False)
-"""Ours alone; Serve's line for each request would go into a file of its own that nobody reads."""
+LOGS = LoggingConfig(log_level="WARNING", enable_access_log=False)
+"""Serve makes a record for each request otherwise, even where nothing is written. Our lines do not come this way."""
 
 
 def _set_up_logs(settings: Settings) -> None:
@@ -60,12 +60,18 @@ class ControlReplica:
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits constructors
         _set_up_logs(settings)
-        self._starting = tasks.spawn(Supervisor(settings).start(), name="start supervisor")
+        self._supervisor = Supervisor(settings)
+        self._starting = tasks.spawn(self._supervisor.start(), name="start supervisor")
 
     async def check_health(self) -> None:
         """Raise what the start of the Supervisor raised, if it did."""
         if self._starting.done():
             self._starting.result()
+
+    def __del__(self) -> None:
+        """What Serve calls when the replica is to end: a beat would only meet what is ending around it."""
+        self._starting.cancel()
+        self._supervisor.rest()
 
 
 def api_application(settings: Settings) -> Application:
@@ -99,6 +105,7 @@ def control_application(settings: Settings) -> Application:
         graceful_shutdown_wait_loop_s=STOP_POLL_SECONDS,
         health_check_period_s=HEALTH_PERIOD_SECONDS,
         health_check_timeout_s=HEALTH_TIMEOUT_SECONDS,
+        logging_config=LOGS,
     )(ControlReplica)
     return wrapped.bind(settings)
 
