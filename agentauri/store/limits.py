@@ -1,11 +1,12 @@
 """What an organization has of the things that its plan bounds, and keeping it within.
 
-``check`` is exact: it is called in the transaction that adds, after the rows are written, and holds the organization's
-row to its end, so two that add at once are counted one after the other. The bound of the queue is watched once a round
-of maintenance instead: whoever makes deliveries must not wait for a count.
+``check`` is called in the transaction that adds, after the rows are written. Near a bound it is exact: it holds the
+organization's row to the end, so two that add at once are counted one after the other. Far from it nobody waits for
+another. The bound of the queue is watched once a round of maintenance instead: whoever makes deliveries must not wait
+for a count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -60,12 +61,18 @@ NAMES = {
     Countable.API_KEYS: "API keys",
     Countable.MEMBERS: "members and open invitations",
 }
+NO_ORGANIZATION = "this organization does not exist."
 QUEUE_RELIEVED = 0.9
 """A full queue takes new rows again when it is down to this part of its bound."""
 OPEN = "d.status IN ('pending', 'retrying', 'delivering', 'held')"
 """What waits, exactly as the index of open deliveries has it: its count then reads no row."""
 
+ROOM = 1_000
+"""More than others can be about to add: transactions under way, times what one adds."""
+
 PLAN_SQL = "SELECT plan FROM organizations WHERE id = $1 AND closed_at IS NULL FOR NO KEY UPDATE"
+STAYS_SQL = "SELECT true FROM organizations WHERE id = $1 AND closed_at IS NULL FOR SHARE"
+"""Whoever closes the organization waits for this transaction, or is waited for."""
 
 COUNTS = {
     Countable.TRIGGERS: "(SELECT count(*) FROM triggers WHERE organization_id = $1)",
@@ -105,13 +112,13 @@ async def check(
 ) -> None:
     """Raise LimitReached when what was ``added``, written already, is more than the organization's plan allows."""
     asked = [what for what, number in added.items() if number > 0]
-    if not asked:
+    if not asked or await _has_room(connection, organization_id, asked, bounds):
         return
     plan = await connection.fetchval(PLAN_SQL, organization_id)
     if plan is None:
-        raise NotFound("this organization does not exist.")
+        raise NotFound(NO_ORGANIZATION)
     # A statement of its own, so that it sees what those committed who held the row before.
-    counts = await connection.fetchrow(f"SELECT {', '.join(COUNTS[what] for what in asked)}", organization_id)
+    counts = await connection.fetchrow(f"SELECT {_counts(asked)}", organization_id)
     assert counts is not None
     for what, found in zip(asked, counts, strict=True):
         bound: int = getattr(bounds[Plan(plan)], what)
@@ -121,9 +128,29 @@ async def check(
             )
 
 
+async def _has_room(
+    connection: Connection, organization_id: UUID, asked: Sequence[Countable], bounds: Mapping[Plan, Bounds]
+) -> bool:
+    """Whether the bounds are far, whatever others add at this moment; then the organization stays until the end."""
+    sql = f"SELECT plan, {_counts(asked)} FROM organizations WHERE id = $1 AND closed_at IS NULL"
+    row = await connection.fetchrow(sql, organization_id)
+    if row is None:
+        raise NotFound(NO_ORGANIZATION)
+    plan, *counts = row
+    if any(found + ROOM > getattr(bounds[Plan(plan)], what) for what, found in zip(asked, counts, strict=True)):
+        return False
+    if await connection.fetchval(STAYS_SQL, organization_id) is None:
+        raise NotFound(NO_ORGANIZATION)
+    return True
+
+
+def _counts(asked: Sequence[Countable]) -> str:
+    return ", ".join(COUNTS[what] for what in asked)
+
+
 async def count_all(connection: Connection, organization_id: UUID) -> dict[str, int]:
     """How many the organization has of each."""
-    row = await connection.fetchrow(f"SELECT {', '.join(COUNTS[what] for what in Countable)}", organization_id)
+    row = await connection.fetchrow(f"SELECT {_counts(list(Countable))}", organization_id)
     assert row is not None
     return dict(zip((what.value for what in Countable), row, strict=True))
 

@@ -14,6 +14,7 @@ from agentauri.store import limits
 from agentauri.store.database import Connection, Pool
 from agentauri.store.limits import Countable
 from tests.support.queue import URL, make_queue
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -33,11 +34,44 @@ async def add_trigger(pool: Pool, organization: UUID, allowed: int) -> None:
         await limits.check(connection, organization, {Countable.TRIGGERS: 1}, bounds(triggers=allowed))
 
 
+async def until_someone_waits(pool: Pool) -> None:
+    """Until a statement of this database waits for a lock."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await eventually(lambda: pool.fetchval(sql))
+
+
 async def test_two_who_add_the_last_one_at_once_are_told_apart(pool: Pool, db: Connection) -> None:
     organization = (await make_queue(db)).organization
     told = await asyncio.gather(*(add_trigger(pool, organization, 3) for _ in range(6)), return_exceptions=True)
     assert [type(one) for one in told if one is not None] == [LimitReached] * 3
     assert (await limits.count_all(db, organization))["triggers"] == 3
+
+
+async def test_far_from_a_bound_nobody_waits_for_another(pool: Pool, db: Connection) -> None:
+    organization = (await make_queue(db)).organization
+    async with db.transaction():
+        await limits.check(db, organization, {Countable.TRIGGERS: 1}, bounds())
+        await asyncio.wait_for(add_trigger(pool, organization, limits.ROOM + 1), 10)
+
+
+async def test_near_a_bound_one_waits_for_the_other(pool: Pool, db: Connection) -> None:
+    organization = (await make_queue(db)).organization
+    async with db.transaction():
+        await limits.check(db, organization, {Countable.TRIGGERS: 1}, bounds(triggers=limits.ROOM - 1))
+        other = asyncio.create_task(add_trigger(pool, organization, limits.ROOM - 1))
+        await until_someone_waits(pool)
+        assert not other.done()
+    await other
+
+
+async def test_organization_is_not_closed_while_something_is_added_to_it(pool: Pool, db: Connection) -> None:
+    organization = (await make_queue(db)).organization
+    async with db.transaction():
+        await limits.check(db, organization, {Countable.TRIGGERS: 1}, bounds())
+        closing = asyncio.create_task(pool.execute("UPDATE organizations SET closed_at = now()"))
+        await until_someone_waits(pool)
+        assert not closing.done()
+    await closing
 
 
 async def test_the_refusal_names_limit_and_plan(pool: Pool, db: Connection) -> None:
