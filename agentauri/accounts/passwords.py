@@ -63,9 +63,12 @@ def names_in(username: str | None, email: str | None) -> set[str]:
 
 
 class Passwords:
-    """Hashes and verifies on ``threads`` threads, with at most ``max_waiting`` calls under way or in line."""
+    """Hashes and verifies on ``threads`` threads, with at most ``max_waiting`` calls under way or in line.
 
-    def __init__(self, *, cost: Cost = PRODUCTION, threads: int = 2, max_waiting: int = 128) -> None:
+    One thread is for a process that has brothers: more hashes at a time than cores take turns, and all wait longer.
+    """
+
+    def __init__(self, *, cost: Cost = PRODUCTION, threads: int = 1, max_waiting: int = 128) -> None:
         self._hasher = PasswordHasher(cost.iterations, cost.memory_kib, cost.lanes)
         self._dummy = self._hasher.hash("nobody's password")
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")

@@ -88,7 +88,7 @@ def create_user(
 
 async def _check(email: str, username: str | None, name: str, secret: str) -> tuple[str, str | None, str]:
     """The e-mail and user name in their normal forms, and the password's hash. Raises InvalidRequest."""
-    passwords = Passwords(threads=1)
+    passwords = Passwords()
     try:
         problems = Problems()
         address = problems.check("email", parse_email, email)

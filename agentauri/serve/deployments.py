@@ -18,9 +18,8 @@ from agentauri.actors.supervisor import Supervisor
 from agentauri.config import Settings
 from agentauri.serve.app import create_app
 
-API_REPLICAS = 1
-"""One process keeps one core busy; the actors of the path need the other. Two answer a fifth more lists, but a lone
-client waits longer, and their four hashes at a time are slower than two."""
+API_REPLICAS = 2
+"""One process cannot use a second core: two answer a third more lists, and go on when one is lost."""
 API_REPLICA_CPUS = 0.2
 CONTROL_REPLICA_CPUS = 0.1
 """Shares for placing replicas, not limits."""
