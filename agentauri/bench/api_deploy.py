@@ -5,7 +5,7 @@ from ray import serve
 from ray.serve import RunTarget
 
 from agentauri.config import Settings
-from agentauri.serve.deployments import LOGS, MAX_ONGOING_REQUESTS, MAX_QUEUED_REQUESTS, api_application
+from agentauri.serve.deployments import API_REPLICAS, LOGS, MAX_ONGOING_REQUESTS, MAX_QUEUED_REQUESTS, api_application
 
 BARE_CPUS = 0.1
 
@@ -28,7 +28,7 @@ def deploy(settings: Settings) -> None:
     """Run both applications."""
     bare = serve.deployment(
         name="Bare",
-        num_replicas=1,
+        num_replicas=API_REPLICAS,
         ray_actor_options={"num_cpus": BARE_CPUS},
         max_ongoing_requests=MAX_ONGOING_REQUESTS,
         max_queued_requests=MAX_QUEUED_REQUESTS,
