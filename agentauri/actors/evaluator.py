@@ -6,7 +6,6 @@ P13–P19. It exits when it is fenced; Ray brings it back, and it loads what is 
 """
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from agentauri import logs, metrics
+from agentauri import collector, logs, metrics
 from agentauri.actors import commits, tasks
 from agentauri.actors.batch import Outcome, tell_absences, work_off
 from agentauri.actors.doorbell import Doorbell
@@ -43,8 +42,6 @@ MOST_SCANNED = 20
 """Organizations of which the status says how many triggers are scanned, those with the most."""
 RETRY_FIRST_SECONDS = 0.05
 RETRY_MOST_SECONDS = 2.0
-COLLECT_AFTER = (50_000, 20, 100)
-"""Thresholds of the garbage collector: a page makes tens of thousands of objects, none of them in cycles."""
 
 
 Write = Callable[[database.Connection], Awaitable[set[str]]]
@@ -111,7 +108,7 @@ class Evaluator:
             met = await event_log.retractions(connection, 0, self._lowest())
             self._forks = {one.chain_id: one.seq for one in met}
         self._engine = rebuilt.evaluator
-        _spare_the_collector()
+        collector.spare()
         self._ready.set()
         eternal = {"snapshots": self._snapshot_loop(), "progress": self._flush_loop()}
         self._tasks = [
@@ -361,13 +358,6 @@ class Evaluator:
 
 def _progress(one: Owned) -> int:
     return one.last_seq
-
-
-def _spare_the_collector() -> None:
-    """Triggers live long and refer to each other: without this every full collection walks through all of them."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _split(events: Any, seq: int) -> tuple[list[Event], Any]:

@@ -5,14 +5,12 @@ module. Every limit of a deployment is set: how much is under way and in line be
 how long a stopping replica may take.
 """
 
-import gc
-
 from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application, RunTarget
 from ray.serve.schema import LoggingConfig
 
-from agentauri import logs
+from agentauri import collector, logs
 from agentauri.actors import tasks
 from agentauri.actors.supervisor import Supervisor
 from agentauri.config import Settings
@@ -49,8 +47,7 @@ class ApiReplica:
     def __serve_build_asgi_app__(self) -> FastAPI:
         """What Serve calls for the application."""
         app = create_app(self._settings)
-        gc.collect()
-        gc.freeze()  # what is there stays: looking through all of it for cycles would halt every request for 0.13 s
+        collector.spare()  # looking through all of it for cycles would halt every request for 0.13 s
         return app
 
 
