@@ -41,8 +41,8 @@ async def shown(user: User, id_: str) -> Any:
 
 async def evaluated(rig: Rig) -> Any:
     """The same of an evaluator at the head of the log."""
-    (average,) = (await test_trigger_state.evaluate(rig)).values()
-    return average
+    ((ema, samples),) = (await test_trigger_state.evaluate(rig)).values()
+    return {"ema": ema, "samples": samples}
 
 
 async def test_event_of_the_past_is_explained_before_and_after_the_join(user: User, rig: Rig, pool: Pool) -> None:
@@ -81,9 +81,9 @@ async def test_snapshot_from_before_the_join_is_not_taken_for_its_state(user: Us
            SELECT partition, last_seq, 0, $1, 0 FROM partitions""",
         pack({}),
     )
-    assert (await shown(user, trigger["id"]))[1] == len(SCORES) - 1
+    assert (await shown(user, trigger["id"]))["samples"] == len(SCORES) - 1
     await Starts(pool).work()
-    assert (await shown(user, trigger["id"]))[1] == len(SCORES) - 1
+    assert (await shown(user, trigger["id"]))["samples"] == len(SCORES) - 1
 
 
 async def test_state_has_nothing_of_what_was_taken_back_after_the_join(user: User, rig: Rig, pool: Pool) -> None:
