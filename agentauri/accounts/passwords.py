@@ -2,10 +2,14 @@
 
 Hashing takes 19 MiB and some 50 ms of a core by intent, so it never runs on the event loop, never more often at
 once than there are threads, and the line of waiters is bounded: past it, logins are refused, not stacked up.
+Its threads give way to all else on the machine: a storm of logins makes logins slow, and nothing else.
 An unknown user costs the same hash as a wrong password, so that time tells nothing.
 """
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +27,8 @@ MIN_SCORE = 3
 """Of zxcvbn's 0–4: not guessed within 10^8 tries."""
 SCORED_LENGTH = 72
 """zxcvbn takes no more characters; a password's head decides."""
+HASHING_NICENESS = 10
+"""Added to the threads that hash: a tenth of the share of a core that others get when both want it."""
 MIN_NAME_LENGTH = 3
 """Shorter names occur inside good passwords by chance."""
 
@@ -62,6 +68,13 @@ def names_in(username: str | None, email: str | None) -> set[str]:
     return {name.casefold() for name in names if len(name) >= MIN_NAME_LENGTH}
 
 
+def _give_way() -> None:
+    """Let the calling thread run after others. Only Linux has a niceness for each thread."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + HASHING_NICENESS)
+
+
 class Passwords:
     """Hashes and verifies on ``threads`` threads, with at most ``max_waiting`` calls under way or in line.
 
@@ -71,16 +84,18 @@ class Passwords:
     def __init__(self, *, cost: Cost = PRODUCTION, threads: int = 1, max_waiting: int = 128) -> None:
         self._hasher = PasswordHasher(cost.iterations, cost.memory_kib, cost.lanes)
         self._dummy = self._hasher.hash("nobody's password")
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._hashing = ThreadPoolExecutor(threads, thread_name_prefix="argon2", initializer=_give_way)
+        # Apart, for it is Python: who gives way with the interpreter's lock in its hand makes all others wait.
+        self._scoring = ThreadPoolExecutor(1, thread_name_prefix="zxcvbn")
         self._free = max_waiting
 
     async def check(self, password: str, *, username: str | None, email: str | None) -> str | None:
         """``find_weakness`` off the event loop."""
-        return await self._run(lambda: find_weakness(password, username=username, email=email))
+        return await self._run(self._scoring, lambda: find_weakness(password, username=username, email=email))
 
     async def hash(self, password: str) -> str:
         """The encoded Argon2id hash. Raises Unavailable when the line is too long."""
-        return await self._run(lambda: self.hash_now(password))
+        return await self._run(self._hashing, lambda: self.hash_now(password))
 
     def hash_now(self, password: str) -> str:
         """``hash`` in the calling thread, for who has no event loop."""
@@ -88,7 +103,7 @@ class Passwords:
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether ``password`` is the one behind ``stored``; None takes as long and is never true."""
-        return await self._run(lambda: self._verify(stored, password))
+        return await self._run(self._hashing, lambda: self._verify(stored, password))
 
     def is_outdated(self, stored: str) -> bool:
         """Whether a hash was made with other parameters and should be renewed at this login."""
@@ -96,7 +111,8 @@ class Passwords:
 
     def close(self) -> None:
         """Let the threads go; hashes under way finish."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._hashing, self._scoring):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, stored: str | None, password: str) -> bool:
         try:
@@ -104,11 +120,11 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _run(self, work: Callable[[], Result]) -> Result:
+    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         if self._free <= 0:
             raise Unavailable("too many passwords are being checked at this moment; try again in a few seconds.")
         self._free -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
         finally:
             self._free += 1

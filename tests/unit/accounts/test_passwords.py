@@ -1,13 +1,16 @@
 """Passwords: what is refused, and hashing that is bounded and blind to whether a user exists."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentauri.accounts.passwords import PRODUCTION, Cost, Passwords, find_weakness
+from agentauri.accounts.passwords import HASHING_NICENESS, PRODUCTION, Cost, Passwords, find_weakness
 from agentauri.errors import Unavailable
 
 CHEAP = Cost(memory_kib=64, iterations=1)
@@ -74,6 +77,14 @@ async def test_a_line_that_is_too_long_is_refused(passwords: Passwords) -> None:
     answers = await asyncio.gather(*(passwords.hash(GOOD) for _ in range(4)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [str, str, Unavailable, Unavailable]
     assert await passwords.hash(GOOD)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+async def test_hashing_gives_way_to_all_else(passwords: Passwords) -> None:
+    await passwords.hash(GOOD)
+    hashing = {thread.native_id or 0 for thread in threading.enumerate() if thread.name.startswith("argon2")}
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in hashing} == {min(19, ours + HASHING_NICENESS)}
 
 
 def test_the_cost_of_production_is_the_one_that_was_promised() -> None:
