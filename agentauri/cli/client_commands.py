@@ -99,6 +99,39 @@ def trigger_test(
         trigger_trial.test(client, wanted, file=file, name=name, as_json=json)
 
 
+@trigger.command("explain")
+def trigger_explain(
+    name: NameOrId,
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Its place in the log, such as 1042, or its id.")],
+    api: Api = None,
+    organization: Organization = None,
+    json: AsJson = False,
+) -> None:
+    """Show why a trigger fired on an event, or why not: each condition, what it compared, and what was sent."""
+    from agentauri.cli import trigger_why
+    from agentauri.cli.session import open_client
+
+    with open_client(api, organization) as client:
+        trigger_why.explain(client, name, event, as_json=json)
+
+
+@trigger.command("ledger")
+def trigger_ledger(
+    name: NameOrId,
+    api: Api = None,
+    organization: Organization = None,
+    since: Annotated[str | None, typer.Option("--from", help="The first day; 30 days back by default.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="The last day; today by default.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show what a trigger matched, fired and sent, a line a day."""
+    from agentauri.cli import trigger_why
+    from agentauri.cli.session import open_client
+
+    with open_client(api, organization) as client:
+        trigger_why.show_ledger(client, name, since=since, until=until, as_json=json)
+
+
 @trigger.command("list")
 def trigger_list(
     api: Api = None,

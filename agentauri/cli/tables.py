@@ -11,7 +11,7 @@ from rich.table import Table
 from agentauri.cli.printable import printable
 
 NOTHING = "–"
-RIGHT = ("conditions", "actions", "fired", "members")
+RIGHT = ("conditions", "actions", "matched", "silenced", "fired", "members")
 MAX_CELL = 80
 WIDTH = 1000
 """Nothing is cut to the terminal's width: ids are there to be copied."""
