@@ -5,8 +5,8 @@ else logs in to the account at the same moment. ``begin`` does it all at once wh
 otherwise; then the statements are made one by one, under their locks (``serve/auth/service.py``).
 
 That nothing disturbs is read off the account as it was before the hash: whoever begins a session of a user who exists
-sets ``last_login_at`` in the same transaction, so an unchanged one means that every session is known to the statement,
-whose one look at the database is older than its lock on the user.
+sets ``last_login_at`` in the same transaction (``begin_session`` in ``serve/auth/begin.py``), so an unchanged one means
+that every session is known to the statement, whose one look at the database is older than its lock on the user.
 """
 
 from dataclasses import dataclass

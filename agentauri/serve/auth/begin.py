@@ -9,7 +9,7 @@ from agentauri.accounts.lockout import Subjects
 from agentauri.accounts.tokens import ACCESS_SECONDS, REFRESH_LIFETIME, make_refresh_token
 from agentauri.serve.caller import Client
 from agentauri.serve.context import Context
-from agentauri.store import audit, logins, new_accounts, organizations, sessions
+from agentauri.store import audit, logins, new_accounts, organizations, sessions, users
 from agentauri.store.audit import Actor
 from agentauri.store.database import Connection
 from agentauri.store.organizations import Membership
@@ -43,9 +43,26 @@ async def create_account(
 
 
 async def begin_session(
+    context: Context,
+    connection: Connection,
+    user: User,
+    client: Client,
+    *,
+    method: str = "password",
+    renewed: str | None = None,
+) -> dict[str, Any]:
+    """A session, as the answer to a login tells of it; the login is noted, with the ``renewed`` hash if there is one.
+
+    ``method``: how the user signed in.
+    """
+    await users.record_login(connection, user.id, renewed)
+    return await begin_first_session(context, connection, user, client, method=method)
+
+
+async def begin_first_session(
     context: Context, connection: Connection, user: User, client: Client, *, method: str = "password"
 ) -> dict[str, Any]:
-    """A session, as the answer to a login tells of it. ``method``: how the user signed in."""
+    """``begin_session`` of an account that this transaction made: nobody has logged in to it before."""
     now = datetime.now(UTC)
     refresh_token, login = _new_login(user, client, method, now)
     await sessions.create_session(connection, login)

@@ -14,7 +14,7 @@ from agentauri.errors import Unauthenticated
 from agentauri.models.ids import UserId
 from agentauri.models.problems import Problems
 from agentauri.serve.auth import guess
-from agentauri.serve.auth.begin import begin_session, begin_undisturbed, create_account, public
+from agentauri.serve.auth.begin import begin_first_session, begin_session, begin_undisturbed, create_account, public
 from agentauri.serve.auth.schemas import LoginBody, RegisterBody
 from agentauri.serve.caller import Client, actor_of
 from agentauri.serve.context import Context
@@ -53,7 +53,7 @@ async def prepare(context: Context, body: RegisterBody) -> Prepared:
 async def register(context: Context, connection: Connection, prepared: Prepared, client: Client) -> dict[str, Any]:
     """Make user, personal organization, first webhook secret and session. Raises Conflict."""
     user, secret = await create_account(context, connection, client, **asdict(prepared))
-    answer = await begin_session(context, connection, user, client)
+    answer = await begin_first_session(context, connection, user, client)
     log.info("user_registered", user=str(user.id))
     return {**answer, "webhook_secret": secret}
 
@@ -92,8 +92,7 @@ async def _begin_step_by_step(
     async with connection.transaction():
         await guess.succeed(connection, subjects)
         await _still_right(connection, user)
-        await users.record_login(connection, user.id, renewed)
-        return await begin_session(context, connection, user, client)
+        return await begin_session(context, connection, user, client, renewed=renewed)
 
 
 async def _still_right(connection: Connection, checked: User) -> None:

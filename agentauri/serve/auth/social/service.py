@@ -114,5 +114,4 @@ async def exchange(context: Context, connection: Connection, body: ExchangeBody,
     if found is None or not is_answered(found.challenge, body.verifier):
         raise Unauthenticated(NOT_EXCHANGED)
     user = _live(await users.get_user(connection, found.user_id))
-    await users.record_login(connection, user.id, None)
     return await begin_session(context, connection, user, client, method=found.method)

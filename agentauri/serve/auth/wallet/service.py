@@ -14,7 +14,7 @@ from agentauri.accounts.siwe import SignIn
 from agentauri.accounts.wallets import parse_address, shown, subject_of, verify
 from agentauri.errors import InvalidRequest, RpcUnavailable, Unauthenticated, Unavailable
 from agentauri.models.problems import Problems
-from agentauri.serve.auth.begin import begin_session, create_account
+from agentauri.serve.auth.begin import begin_first_session, begin_session, create_account
 from agentauri.serve.auth.wallet.schemas import NonceBody, WalletBody
 from agentauri.serve.caller import Client
 from agentauri.serve.context import Context
@@ -93,14 +93,13 @@ async def sign_in(
     if user.disabled_at is not None:
         raise Unauthenticated(DISABLED)
     await identities.touch_identity(connection, PROVIDER, proven.subject, known.email)
-    await users.record_login(connection, user.id, None)
     return await begin_session(context, connection, user, client, method=PROVIDER), False
 
 
 async def _register(context: Context, connection: Connection, proven: Proven, client: Client) -> dict[str, Any]:
     user, secret = await create_account(context, connection, client, email=None, name=shown(proven.nonce.address))
     await identities.attach_identity(connection, provider=PROVIDER, subject=proven.subject, user_id=user.id, email=None)
-    answer = await begin_session(context, connection, user, client, method=PROVIDER)
+    answer = await begin_first_session(context, connection, user, client, method=PROVIDER)
     log.info("user_registered", user=str(user.id), method=PROVIDER)
     return {**answer, "webhook_secret": secret}
 
