@@ -24,6 +24,7 @@ from agentauri.serve.caller import Client, client_of
 from agentauri.serve.context import Context
 from agentauri.serve.csrf import HEADER as CSRF_HEADER
 from agentauri.serve.csrf import SAFE_METHODS
+from agentauri.store import organizations
 from agentauri.store.access import find_owner
 
 ORGANIZATION_HEADER = "x-organization-id"
@@ -36,7 +37,6 @@ NO_CREDENTIALS = (
 BEARER = "An access token from `POST /api/v1/auth/login`, which lives 15 minutes; or an API key."
 SESSION = "The access token of a signed-in user, from `POST /api/v1/auth/login`."
 WRONG_ORGANIZATION = "X-Organization-ID must be the id of one of your organizations."
-NO_ORGANIZATION = "you have no such organization; GET /api/v1/auth/me lists yours."
 WRONG_PLACE = "this API key may not be used from this address; its ip_allow does not hold it."
 
 
@@ -113,13 +113,13 @@ class Require(SecurityBase):
         named = _named(request, self.of)
         if isinstance(identity, Machine):
             if named not in (None, identity.membership.organization_id):
-                raise NotFound(NO_ORGANIZATION)
+                raise NotFound(organizations.NOT_FOUND)
             return identity.membership
         if named is None:
             named = await self._owner(context, request, identity)
         found = identity.memberships.get(named)
         if found is None:
-            raise NotFound(NO_ORGANIZATION)
+            raise NotFound(organizations.NOT_FOUND)
         return found
 
     async def _owner(self, context: Context, request: Request, person: Person) -> UUID:
