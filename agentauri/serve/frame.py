@@ -2,7 +2,8 @@
 
 Plain ASGI layers, because they run for each request and Starlette's base class costs more than many routes do.
 ``Frame`` is the outermost: an ``X-Request-ID`` and the security headers on every answer that this process gives, those
-to preflights included. ``Net`` stands inside the layer of CORS, so that its problem+json can be read by pages too.
+to preflights included; and HEAD wherever there is GET, which monitors of uptime ask with. ``Net`` stands inside the
+layer of CORS, so that its problem+json can be read by pages too.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentauri.errors import InvalidRequest, PayloadTooLarge
+from agentauri.serve.methods import has_head
 from agentauri.serve.problems import RATE_HEADERS, REQUEST_ID, ProblemJson, counted, internal, problem
 
 MAX_BODY_BYTES = 2**20
@@ -47,6 +49,8 @@ class Frame:
             return
         request_id = _request_id(scope) or uuid4().hex
         scope[REQUEST_ID] = request_id
+        if scope["method"] == "HEAD" and has_head(scope["path"]):
+            scope, send = {**scope, "method": "GET"}, _bodiless(send)
 
         async def framed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -89,6 +93,15 @@ class Net:
             if started:
                 raise
             await answer(scope, receive, send)
+
+
+def _bodiless(send: Send) -> Send:
+    """``send`` for the answer to HEAD: that to GET, whose length it tells too, without the body."""
+
+    async def without(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return without
 
 
 def _request_id(scope: Scope) -> str | None:

@@ -2,6 +2,7 @@
 
 Routes are tried in turn, and one with a parameter takes every text in its place. So that a method which only that
 other route knows is refused with 405 and not taken for a request about a thing, the written-out path answers it.
+HEAD is no method of a route: ``frame.Frame`` answers it with what GET does, but for the body.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from agentauri.serve.routing import PlainRoute
+
+STREAM = "/stream"
+
+
+def has_head(path: str) -> bool:
+    """Whether HEAD is answered where GET is. A stream has no end, so nothing can be told of it without opening it."""
+    return not path.endswith(STREAM)
 
 
 async def _not_allowed(_request: Request) -> Response:

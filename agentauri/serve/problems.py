@@ -29,6 +29,7 @@ from agentauri.errors import (
 from agentauri.models.problems import step
 from agentauri.serve import API
 from agentauri.serve.answers import Json
+from agentauri.serve.methods import has_head
 from agentauri.store.database import AWAY
 
 log = logs.get("api")
@@ -163,9 +164,11 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """Every method of the path; the router names only those of the first route that it met."""
+    path = request.scope["path"]
     for template, operations in request.app.openapi()["paths"].items():
-        if re.fullmatch(PARAMETER.sub("[^/]+", template), request.scope["path"]):
-            return ", ".join(sorted(method.upper() for method in operations))
+        if re.fullmatch(PARAMETER.sub("[^/]+", template), path):
+            head = {"HEAD"} if "get" in operations and has_head(path) else set()
+            return ", ".join(sorted(head | {method.upper() for method in operations}))
     return ""
 
 
@@ -216,5 +219,13 @@ def _explain(error: dict[str, Any]) -> tuple[str, str]:
             return pointer, "is not a field of this request; see /docs for those that are."
         case "value_error":
             return pointer, str(context.get("error", "is not valid."))
+        case "string_too_short" | "string_too_long" | "too_short" | "too_long":
+            return pointer, _length(context, "character" if isinstance(error["input"], str) else "item")
         case _:
             return pointer, error["msg"].replace("Input should", "should").rstrip(".") + "."
+
+
+def _length(bound: dict[str, Any], unit: str) -> str:
+    """Pydantic counts "items after validation" wherever a text has passed a check of ours."""
+    word, number = ("least", bound["min_length"]) if "min_length" in bound else ("most", bound["max_length"])
+    return f"should have at {word} {number} {unit}{'' if number == 1 else 's'}."

@@ -24,6 +24,8 @@ MAX_CONTAINERS = 10_000
 BAD_TEXT = "holds U+0000 or half a surrogate pair, which cannot be stored; remove it."
 NO_OBJECT = "the body must be a JSON object."
 WRONG_TYPE = "send the body as JSON with `Content-Type: application/json`."
+COMPRESSED = "send the body as it is: compressed ones are not taken, so leave out `Content-Encoding`."
+AS_IT_IS = ("", "identity")
 
 
 def parse_body(raw: bytes) -> Any:
@@ -85,6 +87,12 @@ def _check(value: Any, pointer: str) -> None:
                 _check(inner, step(pointer, index))
 
 
+def refuse_compressed(request: Request) -> None:
+    """Raises UnsupportedMediaType for a body that would have to be unpacked, which could blow a small one up."""
+    if request.headers.get("content-encoding", "").strip().lower() not in AS_IT_IS:
+        raise UnsupportedMediaType(COMPRESSED)
+
+
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL takes the text as it is (protocol P4)."""
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
@@ -94,8 +102,10 @@ class StrictRequest(Request):
     """A request whose body is read by the rules of this module."""
 
     async def body(self) -> bytes:
-        """The body. Raises UnsupportedMediaType unless it is said to be JSON."""
+        """The body. Raises UnsupportedMediaType unless it is said to be JSON, and not compressed."""
         raw = await super().body()
+        if raw:
+            refuse_compressed(self)
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if raw and kind != "application/json" and not kind.endswith("+json"):
             raise UnsupportedMediaType(WRONG_TYPE)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 
 from agentauri.errors import OAuthRefused, UnsupportedMediaType
+from agentauri.serve.reading import refuse_compressed
 
 FORM = "application/x-www-form-urlencoded"
 MAX_BYTES = 8 * 1024
@@ -24,6 +25,8 @@ async def read_form(request: Request) -> dict[str, str]:
         raw += part
         if len(raw) > MAX_BYTES:
             raise OAuthRefused("invalid_request", f"the form is larger than {MAX_BYTES} bytes")
+    if raw:
+        refuse_compressed(request)
     if raw and request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise UnsupportedMediaType(WRONG_TYPE)
     try:

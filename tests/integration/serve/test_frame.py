@@ -1,6 +1,7 @@
 """What every answer has, whatever was asked: its id, its headers, one shape for errors."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -42,9 +43,49 @@ async def test_every_error_has_the_one_shape(api: Api) -> None:
 
 
 async def test_a_405_lists_every_method_that_the_path_knows(api: Api, user: User) -> None:
-    for path, methods in [("/triggers", "GET, POST"), ("/triggers/1", "DELETE, GET, PATCH"), ("/health", "GET")]:
+    for path, methods in [
+        ("/triggers", "GET, HEAD, POST"),
+        ("/triggers/1", "DELETE, GET, HEAD, PATCH"),
+        ("/health", "GET, HEAD"),
+        ("/events/stream", "GET"),
+        ("/auth/login", "POST"),
+    ]:
         answer = await api.client.request("PUT", f"/api/v1{path}")
-        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods), path
+
+
+async def test_head_tells_what_get_does_without_the_body(api: Api, user: User) -> None:
+    for path in ("/health", "/triggers", "/auth/me", f"/triggers/{user.organization_id}"):
+        got, told = await user.call("GET", path), await user.call("HEAD", path)
+        assert (told.status_code, told.content) == (got.status_code, b"")
+        assert told.headers["content-length"] == str(len(got.content))
+        assert told.headers["content-type"] == got.headers["content-type"]
+
+
+async def test_head_opens_no_stream(user: User) -> None:
+    answer = await user.call("HEAD", "/events/stream")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
+async def test_a_compressed_body_is_a_415_that_says_so(api: Api) -> None:
+    for path, kind in [("auth/login", "application/json"), ("oauth/token", "application/x-www-form-urlencoded")]:
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+        answer = await api.client.post(f"/api/v1/{path}", content=gzip.compress(b"{}"), headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (415, "unsupported_media_type")
+        assert "Content-Encoding" in answer.json()["detail"]
+
+
+LENGTHS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "", "permissions": ["events:read"]}, "should have at least 1 character."),
+    ({"name": "x" * 256, "permissions": ["events:read"]}, "should have at most 255 characters."),
+    ({"name": "x", "permissions": []}, "should have at least 1 item."),
+]
+
+
+async def test_what_is_too_long_or_too_short_is_told_in_characters_or_items(user: User) -> None:
+    for body, detail in LENGTHS:
+        answer = await user.call("POST", "/api-keys", json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["detail"]) == (400, detail)
 
 
 async def test_a_written_out_path_is_no_thing_of_that_name(api: Api, user: User) -> None:
