@@ -14,6 +14,8 @@ MAX_FINDINGS = 10
 MAX_MESSAGE = 2000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PROBLEM = "application/problem+json"
+AGAIN = "try again in"
+"""The API's own sentences say for how long, in the unit that suits; others get the number of Retry-After."""
 
 
 class CallFailed(AgentAuriError):
@@ -60,7 +62,7 @@ def refusal(api: str, answer: httpx2.Response) -> CallFailed:
     wait = int(retry_after) if retry_after.isdecimal() else None
     if status == 401:
         text = f"{text.rstrip('.')}; run: agentauri login"
-    elif wait is not None:
+    elif wait is not None and AGAIN not in text:
         text = f"{text.rstrip('.')}; try again in {wait} s."
     elif status >= 500:
         text = f"{text} (request {problem.get('request_id')})"

@@ -21,6 +21,7 @@ from agentauri.errors import AgentAuriError, ConfigError
 KEY_VARIABLE = "AGENTAURI_API_KEY"
 EARLY_SECONDS = 30.0
 """So long before its end an access token is renewed."""
+KEYS_OWN = "an API key acts in its own organization, whose name it cannot ask for; leave {!r} out, or give the id."
 REFRESH_TRIES = 2
 """An answer that was lost is given again for a few seconds."""
 
@@ -133,16 +134,18 @@ def open_client(given_api: str | None, organization: str | None = None) -> Itera
     credentials = GivenKey(login.key) if isinstance(login, Key) else SavedTokens(CredentialsFile(folder()), api)
     with Client(api, credentials) as client:
         if organization:
-            client.organization = _organization_id(client, organization)
+            client.organization = _organization_id(client, organization, by_key=isinstance(login, Key))
         yield client
 
 
-def _organization_id(client: Client, wanted: str) -> str:
+def _organization_id(client: Client, wanted: str, *, by_key: bool) -> str:
     """The id of the user's organization of that name or id."""
     try:
         return str(UUID(wanted))
     except ValueError:
         pass  # a name
+    if by_key:
+        raise ConfigError(KEYS_OWN.format(wanted))
     mine = client.get("/auth/me")["organizations"]
     found = [one["id"] for one in mine if one["name"] == wanted]
     if len(found) != 1:

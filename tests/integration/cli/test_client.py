@@ -80,6 +80,12 @@ async def test_locked_account_is_not_tried_again(cli: Cli, waited: list[float]) 
     assert len(script.requests) == 1
 
 
+async def test_how_long_to_wait_is_told_once(cli: Cli, waited: list[float]) -> None:
+    detail = "too many wrong passwords; try again in 15 minutes."
+    async with scripted(problem(429, "account_locked", detail=detail, headers={"retry-after": "873"})) as (url, _):
+        assert (await cli("login", "--api", url, "--username", "ada", input="x\n")).err == detail
+
+
 async def test_repeated_post_carries_the_same_idempotency_key(cli: Cli, waited: list[float]) -> None:
     busy = problem(503, "unavailable", headers={"retry-after": "1"})
     made = Response(json.dumps({"data": {"id": "1", "name": "n", "key": "k"}}), 201, media_type="application/json")

@@ -67,6 +67,7 @@ async def test_users_and_organizations_are_listed(process: Process) -> None:
     assert EMAIL in (await run(process, "user", "list")).out
     [organization] = json.loads((await run(process, "org", "list", "--json")).out)
     assert (organization["personal_of"], organization["members"], organization["plan"]) == (EMAIL, 1, "free")
+    assert organization["created_at"].endswith("Z")
     assert organization["id"] in (await run(process, "org", "list")).out
 
 
@@ -100,6 +101,8 @@ async def test_keys_over_the_api(logged_in: Service, cli: Cli, pool: Pool) -> No
     assert made["key"].startswith("aur_test_")
     assert (await cli.ok("whoami", AGENTAURI_API_KEY=made["key"])).err.startswith("API key aur_test_")
     assert "needs the scope triggers:read" in (await cli("trigger", "list", AGENTAURI_API_KEY=made["key"])).err
+    named = await cli("trigger", "list", "--organization", "ada", AGENTAURI_API_KEY=made["key"])
+    assert "an API key acts in its own organization" in named.err
     await cli.ok("key", "create", "--name", "ci", "--scope", "events:read")
     assert "2 keys are called 'ci'; give an id" in (await cli("key", "revoke", "ci")).err
     assert (await cli.ok("key", "revoke", made["id"], "--reason", "done")).err.startswith("revoked ci")
