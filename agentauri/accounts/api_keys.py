@@ -36,6 +36,9 @@ _V6 = "|".join(
 )
 NETWORK = rf"^({_V4}(/(3[0-2]|[12]?[0-9]))?|({_V6})(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$"
 """An address, alone or with the length of its network, as JSON Schema can say it too."""
+MAPPED = IPv6Network("::ffff:0:0/96")
+"""IPv4 in the clothes of IPv6. Who calls from there is known by the IPv4 address, so that is what a list holds."""
+IPV4_BITS = 2**32 - 1
 NETWORK_RULE = "must be an IP address or a network such as 203.0.113.0/24 or 2001:db8::/32."
 
 
@@ -85,7 +88,10 @@ def parse_network(raw: str) -> str:
     """An address or network of an allow list in its one spelling. Raises ValueError with a sentence."""
     if not re.fullmatch(NETWORK, raw):
         raise ValueError(NETWORK_RULE)
-    return str(ip_network(raw, strict=False))
+    network = ip_network(raw, strict=False)
+    if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
+        network = ip_network((int(network.network_address) & IPV4_BITS, network.prefixlen - MAPPED.prefixlen))
+    return str(network)
 
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
