@@ -114,6 +114,17 @@ Email = Annotated[
 """An address; ``accounts.emails`` looks at its form. International ones are taken too."""
 
 
+def given_out(form: str, remedy: str) -> AfterValidator:
+    """For a text that only answers of ours hold: who sends another one is told what to do, and not a pattern."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(form, text):
+            raise ValueError(f"was not given out here; {remedy}.")
+        return text
+
+    return AfterValidator(check)
+
+
 def _moment(raw: object) -> object:
     if not isinstance(raw, str) or not re.fullmatch(MOMENT, raw):
         raise ValueError("must be a time such as 2026-11-23T08:00:00Z, between the years 1970 and 9998.")

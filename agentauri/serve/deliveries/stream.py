@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
+from pydantic import Field
 
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.serve import API
@@ -26,10 +27,8 @@ router = APIRouter(prefix=f"{API}/deliveries", tags=["deliveries"], route_class=
 READER = Require(Scope.DELIVERIES_READ, None, None)
 Reader = Annotated[Principal, require(Scope.DELIVERIES_READ)]
 LastPosition = Annotated[
-    str | None,
-    Header(
-        alias="Last-Event-ID", pattern=r"^[0-9a-f-]{1,56}$", description="The id of the last message that was seen."
-    ),
+    Annotated[str, Field(json_schema_extra={"pattern": r"^[0-9a-f-]{1,56}$"})] | None,
+    Header(alias="Last-Event-ID", description="The id of the last message that was seen."),
 ]
 LOOK_SECONDS = 0.5
 LOOK_SHARE = 0.1

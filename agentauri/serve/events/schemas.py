@@ -9,10 +9,11 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from agentauri.models.event import Registry
 from agentauri.models.trigger import MAX_CHAIN_ID
-from agentauri.serve.schemas import EXAMPLE_TIME, CursorPagination, Schema, Text
+from agentauri.serve.schemas import EXAMPLE_TIME, CursorPagination, Schema, Text, given_out
 
 MAX_TEXT = 255
 MAX_AGENT_ID = 2**256 - 1
+SEQ = r"^[0-9]{1,18}$"
 HASH = r"^0[xX][0-9a-fA-F]{64}$"
 ADDRESS = r"^0[xX][0-9a-fA-F]{40}$"
 EXAMPLE_EVENT = {
@@ -90,6 +91,6 @@ Search = Annotated[
     Query(min_length=1, max_length=MAX_TEXT, description="Whose type, transaction or data contain this text."),
 ]
 Seq = Annotated[
-    str | None,
-    Query(alias="cursor", pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before."),
+    Annotated[str, Field(json_schema_extra={"pattern": SEQ}), given_out(SEQ, "start again without it")] | None,
+    Query(alias="cursor", description="`next_cursor` of the page before."),
 ]

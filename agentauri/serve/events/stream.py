@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import Response
+from pydantic import Field
 
 from agentauri.accounts.roles import Principal, Scope
 from agentauri.errors import InvalidRequest
@@ -17,6 +18,7 @@ from agentauri.serve.events.routes import public, read_filter
 from agentauri.serve.openapi import errors
 from agentauri.serve.principal import Require, require
 from agentauri.serve.routing import Route
+from agentauri.serve.schemas import given_out
 from agentauri.serve.streams import PACE_SECONDS, PAGE, Beat, EventStream, message, place, stream_answer
 from agentauri.store import event_tail, log
 from agentauri.store.event_reads import Filter, Found
@@ -26,8 +28,13 @@ router = APIRouter(prefix=f"{API}/events", tags=["events"], route_class=Route)
 READER = Require(Scope.EVENTS_READ, None, None)
 Reader = Annotated[Principal, require(Scope.EVENTS_READ)]
 LastSeq = Annotated[
-    str | None,
-    Header(alias="Last-Event-ID", pattern=r"^[0-9]{1,18}$", description="The id of the last message that was seen."),
+    Annotated[
+        str,
+        Field(json_schema_extra={"pattern": schemas.SEQ}),
+        given_out(schemas.SEQ, "leave it out to begin at the log's head"),
+    ]
+    | None,
+    Header(alias="Last-Event-ID", description="The id of the last message that was seen."),
 ]
 BEYOND = "the log does not go as far as this id; leave Last-Event-ID out to begin at its head."
 

@@ -94,7 +94,9 @@ NEVER = ["9223372036854775807", "99999999999999999999", "x", "1-2", "00000000-00
 async def test_place_that_was_never_given_out_is_refused(api: Api, user: User, last_id: str) -> None:
     async with stream(api.app, PATH, user.token, last_id=last_id) as opened:
         assert opened.status == 400
-        assert (await opened.body())["errors"][0]["pointer"] == "/header/Last-Event-ID"
+        [finding] = (await opened.body())["errors"]
+        assert finding["pointer"] == "/header/Last-Event-ID"
+        assert "leave" in finding["detail"]
 
 
 async def change_for_a_while(pool: Pool, ids: list[str], chance: random.Random) -> None:

@@ -171,7 +171,9 @@ async def test_reorganisation_of_another_chain_is_not_told(api: Api, user: User,
 async def test_place_that_the_log_does_not_have_is_refused(api: Api, user: User, last_id: str) -> None:
     async with stream(api.app, PATH, user.token, last_id=last_id) as opened:
         assert opened.status == 400
-        assert (await opened.body())["errors"][0]["pointer"] == "/header/Last-Event-ID"
+        [finding] = (await opened.body())["errors"]
+        assert finding["pointer"] == "/header/Last-Event-ID"
+        assert "leave" in finding["detail"]
 
 
 async def test_credentials_and_scope_are_asked_for(api: Api, user: User) -> None:

@@ -131,6 +131,11 @@ IMPOSSIBLE = [
     ]  # fmt: skip
 
 
+async def test_a_cursor_of_another_list_is_refused_with_what_to_do(user: User) -> None:
+    answer = await user.call("GET", "/events?cursor=AAZhNIeORpuMlhPglYZAdZnBLiXvse8s")
+    assert answer.json()["detail"] == "/query/cursor was not given out here; start again without it."
+
+
 async def test_a_filter_that_cannot_be_is_refused_by_name(user: User) -> None:
     for query in IMPOSSIBLE:
         answer = await user.call("GET", f"/events?{query}")

@@ -1,15 +1,17 @@
 """What signing in with a wallet takes and gives."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
 from agentauri.accounts.siwe import MAX_MESSAGE
 from agentauri.accounts.wallets import MAX_SIGNATURE_BYTES
-from agentauri.serve.schemas import EXAMPLE_TIME, Body, Schema, Text
+from agentauri.serve.schemas import EXAMPLE_TIME, Body, Schema, Text, given_out
 
 MAX_CHAIN_ID = 2**53 - 1
 """The largest number that every JSON reader keeps exact; wallets written in JavaScript know no larger ones."""
+WITH_NONCE = r"^[^\x00]*Nonce: [0-9a-f]{32}\n[^\x00]*$"
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 NONCE = "9f86d081884c7d659a2feaa0c55ad015"
 MESSAGE = f"agentauri.example wants you to sign in with your Ethereum account:\n{ADDRESS}\n\n…\nNonce: {NONCE}\n…"
@@ -50,9 +52,9 @@ class NonceAnswer(Schema):
 class WalletBody(Body):
     """The text that was signed, unchanged, and the signature."""
 
-    message: Text = Field(
+    message: Annotated[Text, given_out(WITH_NONCE, "send `message` of POST /api/v1/auth/nonce as it came")] = Field(
         max_length=MAX_MESSAGE,
-        pattern=r"^[^\x00]*Nonce: [0-9a-f]{32}\n[^\x00]*$",
+        json_schema_extra={"pattern": WITH_NONCE},
         description="`message` of `POST /auth/nonce`, as it came.",
         examples=[MESSAGE],
     )
