@@ -198,6 +198,16 @@ async def test_the_pages_need_no_network_and_run_no_foreign_script(api: Api, pat
             assert (await api.client.get(f"/static-offline-docs/{asset}")).status_code == 200
 
 
+async def test_the_document_is_packed_and_not_sent_twice(api: Api) -> None:
+    path = "/api/v1/openapi.json"
+    packed, plain = [await api.client.get(path, headers={"Accept-Encoding": how}) for how in ("gzip", "identity")]
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) * 5 < int(plain.headers["content-length"])
+    assert packed.json() == plain.json() == json.loads(json.dumps(api.app.openapi()))
+    again = await api.client.get(path, headers={"If-None-Match": packed.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
 async def test_json_answers_may_not_be_framed_or_run(api: Api) -> None:
     answer = await api.client.get("/api/v1/health/live")
     assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
