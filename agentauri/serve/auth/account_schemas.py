@@ -151,6 +151,7 @@ class Export(Schema):
     identities: list[dict[str, Any]]
     triggers: Rows = Field(description="Those of the personal organization, with conditions and actions.")
     api_keys: Rows = Field(description="Those of the personal organization, without their texts.")
+    oauth_clients: Rows = Field(description="Those of the personal organization, without their secrets.")
     webhook_secrets: Rows = Field(description="Those of the personal organization, without their texts.")
     audit: Rows = Field(description="What was done with the account.")
 

@@ -17,7 +17,7 @@ from agentauri.models.ids import UserId
 from agentauri.serve.answers import Json
 from agentauri.serve.auth.begin import public
 from agentauri.serve.context import Context
-from agentauri.store import api_keys, audit, identities, sessions, users, webhook_secrets
+from agentauri.store import api_keys, audit, identities, oauth_clients, sessions, users, webhook_secrets
 from agentauri.store.database import Connection
 from agentauri.store.organizations import Membership
 from agentauri.store.trigger_pages import Filter, list_triggers
@@ -63,12 +63,21 @@ async def write(context: Context, user_id: UserId, head: dict[str, Any], organiz
         found, _ = await api_keys.list_keys(connection, organization_id, live=None, limit=PAGE, offset=offset)
         return [asdict(one) for one in found]
 
+    async def of_clients(connection: Connection, offset: int) -> Sequence[Any]:
+        found, _ = await oauth_clients.list_clients(connection, organization_id, limit=PAGE, offset=offset)
+        return [asdict(one) for one in found]
+
     async def of_secrets(connection: Connection, offset: int) -> Sequence[Any]:
         found, _ = await webhook_secrets.list_secrets(connection, organization_id, limit=PAGE, offset=offset)
         return [asdict(one) for one in found]
 
     yield b'{"data":' + _json(head)[:-1]
-    lists: dict[str, Page] = {"triggers": of_triggers, "api_keys": of_keys, "webhook_secrets": of_secrets}
+    lists: dict[str, Page] = {
+        "triggers": of_triggers,
+        "api_keys": of_keys,
+        "oauth_clients": of_clients,
+        "webhook_secrets": of_secrets,
+    }
     for name, page in lists.items():
         async for part in _list(name, _pages(context, page)):
             yield part

@@ -170,6 +170,7 @@ async def test_the_export_holds_everything_and_no_secret(api: Api, user: User, p
     made = await user.call("POST", "/triggers", json={**EXAMPLE_TRIGGER, "actions": [action]})
     await user.call("POST", "/webhook-secrets")
     key = await user.call("POST", "/api-keys", json={"name": "ci", "permissions": ["events:read"]})
+    client = await user.call("POST", "/oauth/clients", json={"name": "report", "permissions": ["events:read"]})
     await pool.execute("INSERT INTO identities (provider, subject, user_id) SELECT 'google', '1', id FROM users")
     await api.register()
     answer = await user.call("GET", "/auth/me/export")
@@ -179,10 +180,12 @@ async def test_the_export_holds_everything_and_no_secret(api: Api, user: User, p
     assert [one["personal"] for one in data["memberships"]] == [True]
     assert [one["name"] for one in data["triggers"]] == [made.json()["data"]["name"]]
     assert [one["name"] for one in data["api_keys"]] == ["ci"]
+    assert [one["name"] for one in data["oauth_clients"]] == ["report"]
     assert [len(data[name]) for name in ("sessions", "webhook_secrets", "identities")] == [1, 2, 1]
     assert {"user.registered", "user.logged_in"} <= {one["action"] for one in data["audit"]}
     secrets = [user.registered["webhook_secret"], user.registered["refresh_token"], user.token, "hunter2", "argon2"]
-    assert not [secret for secret in [*secrets, key.json()["data"]["key"], "sha256", "sealed"] if secret in answer.text]
+    secrets += [key.json()["data"]["key"], client.json()["data"]["secret"], "sha256", "sealed"]
+    assert not [secret for secret in secrets if secret in answer.text]
 
 
 async def test_an_export_of_many_pages_is_one_document(user: User, pool: Pool) -> None:
@@ -220,14 +223,15 @@ async def test_without_a_password_none_is_asked_for(user: User, pool: Pool) -> N
 OURS = (
     "users", "sessions", "refresh_tokens", "organizations", "members", "triggers", "trigger_conditions", "api_keys",
     "trigger_actions", "deliveries", "delivery_attempts", "webhook_secrets", "trigger_ledger", "mail_tokens",
-    "lockouts",
+    "lockouts", "oauth_clients",
 )  # fmt: skip
 
 
 async def test_leaving_leaves_nothing_but_the_log(api: Api, user: User, pool: Pool) -> None:
     action = {"action_type": "rest", "config": {"url": "https://example.com/"}}
     made = (await user.call("POST", "/triggers", json={**EXAMPLE_TRIGGER, "actions": [action]})).json()["data"]
-    await user.call("POST", "/api-keys", json={"name": "ci", "permissions": ["events:read"]})
+    for path in ("/api-keys", "/oauth/clients"):
+        await user.call("POST", path, json={"name": "ci", "permissions": ["events:read"]})
     await fire(pool, made)
     await pool.execute("INSERT INTO trigger_ledger SELECT id, organization_id, now()::date FROM triggers")
     await pool.execute(
