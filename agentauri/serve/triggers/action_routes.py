@@ -11,7 +11,7 @@ from agentauri.serve.answers import counted, nothing, one
 from agentauri.serve.context import In
 from agentauri.serve.once import Once
 from agentauri.serve.openapi import errors
-from agentauri.serve.principal import Resource, require
+from agentauri.serve.principal import Anonymous, Resource, require
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
 from agentauri.serve.triggers import parts
@@ -35,12 +35,14 @@ async def list_actions(
 
 
 @router.post("", operation_id="create_trigger_action", status_code=201, response_model=ActionAnswer)
-async def create_action(context: In, principal: Writer, once: Once, trigger_id: Id, body: NewAction) -> Response:
+async def create_action(
+    context: In, principal: Writer, client: Anonymous, once: Once, trigger_id: Id, body: NewAction
+) -> Response:
     """Add an action; it gets deliveries of the events that come after it."""
 
     async def work(connection: Connection) -> Response:
         sent = body.model_dump(exclude_unset=True)
-        return one(await parts.add_part(context, connection, principal, trigger_id, ACTIONS, sent), 201)
+        return one(await parts.add_part(context, connection, principal, client, trigger_id, ACTIONS, sent), 201)
 
     return await once.perform(principal, work)
 
@@ -53,10 +55,10 @@ async def get_action(context: In, principal: Reader, trigger_id: Id, action_id: 
 
 @router.patch("/{action_id}", operation_id="change_trigger_action", response_model=ActionAnswer, responses=errors(409))
 async def change_action(
-    context: In, principal: Writer, trigger_id: Id, action_id: ActionId, body: ActionChange
+    context: In, principal: Writer, client: Anonymous, trigger_id: Id, action_id: ActionId, body: ActionChange
 ) -> Response:
     """Change the fields that are sent; masked secrets stay. Waiting deliveries go where the action then sends to."""
-    return one(await parts.change_part(context, principal, trigger_id, ACTIONS, action_id, body.sent()))
+    return one(await parts.change_part(context, principal, client, trigger_id, ACTIONS, action_id, body.sent()))
 
 
 @router.delete(
@@ -66,9 +68,11 @@ async def change_action(
     response_class=Response,
     responses=errors(409),
 )
-async def delete_action(context: In, principal: Writer, trigger_id: Id, action_id: ActionId) -> Response:
+async def delete_action(
+    context: In, principal: Writer, client: Anonymous, trigger_id: Id, action_id: ActionId
+) -> Response:
     """Delete an action and cancel its undelivered deliveries."""
-    await parts.delete_part(context, principal, trigger_id, ACTIONS, action_id)
+    await parts.delete_part(context, principal, client, trigger_id, ACTIONS, action_id)
     return nothing()
 
 

@@ -11,7 +11,7 @@ from agentauri.serve.answers import counted, nothing, one
 from agentauri.serve.context import In
 from agentauri.serve.once import Once
 from agentauri.serve.openapi import errors
-from agentauri.serve.principal import Resource, require
+from agentauri.serve.principal import Anonymous, Resource, require
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import DEFAULT_LIMIT, Id, Limit, Offset
 from agentauri.serve.triggers import parts
@@ -40,12 +40,14 @@ async def list_conditions(
 
 
 @router.post("", operation_id="create_trigger_condition", status_code=201, response_model=ConditionAnswer)
-async def create_condition(context: In, principal: Writer, once: Once, trigger_id: Id, body: NewCondition) -> Response:
+async def create_condition(
+    context: In, principal: Writer, client: Anonymous, once: Once, trigger_id: Id, body: NewCondition
+) -> Response:
     """Add a condition after the others; all of them have to hold."""
 
     async def work(connection: Connection) -> Response:
         sent = body.model_dump(exclude_unset=True)
-        return one(await parts.add_part(context, connection, principal, trigger_id, CONDITIONS, sent), 201)
+        return one(await parts.add_part(context, connection, principal, client, trigger_id, CONDITIONS, sent), 201)
 
     return await once.perform(principal, work)
 
@@ -63,10 +65,10 @@ async def get_condition(context: In, principal: Reader, trigger_id: Id, conditio
     responses=errors(409),
 )
 async def change_condition(
-    context: In, principal: Writer, trigger_id: Id, condition_id: ConditionId, body: ConditionChange
+    context: In, principal: Writer, client: Anonymous, trigger_id: Id, condition_id: ConditionId, body: ConditionChange
 ) -> Response:
     """Change the fields that are sent. State stays where only the threshold changes, else it starts afresh."""
-    return one(await parts.change_part(context, principal, trigger_id, CONDITIONS, condition_id, body.sent()))
+    return one(await parts.change_part(context, principal, client, trigger_id, CONDITIONS, condition_id, body.sent()))
 
 
 @router.delete(
@@ -76,7 +78,9 @@ async def change_condition(
     response_class=Response,
     responses=errors(409),
 )
-async def delete_condition(context: In, principal: Writer, trigger_id: Id, condition_id: ConditionId) -> Response:
+async def delete_condition(
+    context: In, principal: Writer, client: Anonymous, trigger_id: Id, condition_id: ConditionId
+) -> Response:
     """Delete a condition. The last one stays, unless the trigger has `match_all`."""
-    await parts.delete_part(context, principal, trigger_id, CONDITIONS, condition_id)
+    await parts.delete_part(context, principal, client, trigger_id, CONDITIONS, condition_id)
     return nothing()

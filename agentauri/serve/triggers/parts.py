@@ -11,9 +11,10 @@ from uuid import UUID
 
 from agentauri.accounts.roles import Principal
 from agentauri.errors import Conflict, InvalidRequest, NotFound
+from agentauri.serve.caller import Client
 from agentauri.serve.context import Context
 from agentauri.serve.triggers.answer import public
-from agentauri.serve.triggers.service import apply_change
+from agentauri.serve.triggers.service import apply_change, note_change
 from agentauri.store import triggers
 from agentauri.store.database import Connection
 from agentauri.store.triggers import Trigger
@@ -47,19 +48,26 @@ async def get_part(context: Context, principal: Principal, trigger_id: UUID, kin
 
 
 async def add_part(
-    context: Context, connection: Connection, principal: Principal, trigger_id: UUID, kind: Kind, sent: Part
+    context: Context,
+    connection: Connection,
+    principal: Principal,
+    client: Client,
+    trigger_id: UUID,
+    kind: Kind,
+    sent: Part,
 ) -> Part:
     """Add one after the others, in the caller's transaction. Raises NotFound or InvalidRequest."""
     old = await triggers.get_for_change(connection, principal.organization_id, trigger_id)
     parts = _parts(old, kind)
     made = {name: value for name, value in sent.items() if name != "id"}
+    await note_change(connection, principal, client, trigger_id, {kind.name: made})
     stored = await _put(context, connection, old, kind, [*parts, made], len(parts))
     known = {one["id"] for one in parts}
     return next(one for one in stored if one["id"] not in known)
 
 
 async def change_part(
-    context: Context, principal: Principal, trigger_id: UUID, kind: Kind, id_: UUID, sent: Part
+    context: Context, principal: Principal, client: Client, trigger_id: UUID, kind: Kind, id_: UUID, sent: Part
 ) -> Part:
     """Change the fields that were sent; nothing sent changes nothing. Raises NotFound or InvalidRequest."""
     async with context.pool.acquire() as connection, connection.transaction():
@@ -69,11 +77,14 @@ async def change_part(
         if not sent:
             return parts[place]
         parts[place] = {**parts[place], **sent, "id": str(id_)}
+        await note_change(connection, principal, client, trigger_id, {kind.name: sent})
         stored = await _put(context, connection, old, kind, parts, place)
         return stored[_place(stored, kind, id_)]
 
 
-async def delete_part(context: Context, principal: Principal, trigger_id: UUID, kind: Kind, id_: UUID) -> None:
+async def delete_part(
+    context: Context, principal: Principal, client: Client, trigger_id: UUID, kind: Kind, id_: UUID
+) -> None:
     """Delete one. Raises NotFound, and Conflict where the trigger cannot be without it."""
     async with context.pool.acquire() as connection, connection.transaction():
         old = await triggers.get_for_change(connection, principal.organization_id, trigger_id)
@@ -81,6 +92,7 @@ async def delete_part(context: Context, principal: Principal, trigger_id: UUID, 
         del parts[_place(parts, kind, id_)]
         if kind is CONDITIONS and not parts and not old.match_all:
             raise Conflict(LAST_CONDITION)
+        await note_change(connection, principal, client, trigger_id, {kind.name: parts})
         try:
             await apply_change(context, connection, old, {kind.name: parts})
         except InvalidRequest as error:

@@ -11,7 +11,7 @@ from agentauri.serve.answers import counted, nothing, one
 from agentauri.serve.context import In
 from agentauri.serve.once import Once
 from agentauri.serve.openapi import errors
-from agentauri.serve.principal import Resource, require
+from agentauri.serve.principal import Anonymous, Resource, require
 from agentauri.serve.queries import documented, query_of
 from agentauri.serve.reading import Route
 from agentauri.serve.schemas import Id
@@ -69,29 +69,31 @@ async def get_trigger(context: In, principal: ReaderOf, trigger_id: Id) -> Respo
 
 
 @router.patch("/{trigger_id}", operation_id="change_trigger", response_model=TriggerAnswer, responses=errors(409))
-async def change_trigger(context: In, principal: WriterOf, trigger_id: Id, body: TriggerChange) -> Response:
+async def change_trigger(
+    context: In, principal: WriterOf, client: Anonymous, trigger_id: Id, body: TriggerChange
+) -> Response:
     """Change the fields that are sent; lists of conditions and actions are replaced whole.
 
     A condition sent with its id keeps its state where only its threshold changes; an action sent with its id keeps
     its waiting deliveries and the secrets that are sent back masked. Deliveries of actions left out are cancelled.
     """
-    return one(await service.change(context, principal, trigger_id, body.sent()))
+    return one(await service.change(context, principal, client, trigger_id, body.sent()))
 
 
 @router.delete("/{trigger_id}", operation_id="delete_trigger", status_code=204, response_class=Response)
-async def delete_trigger(context: In, principal: WriterOf, trigger_id: Id) -> Response:
+async def delete_trigger(context: In, principal: WriterOf, client: Anonymous, trigger_id: Id) -> Response:
     """Delete a trigger and cancel its undelivered deliveries."""
-    await service.delete(context, principal, trigger_id)
+    await service.delete(context, principal, client, trigger_id)
     return nothing()
 
 
 @router.post("/{trigger_id}/enable", operation_id="enable_trigger", response_model=TriggerAnswer)
-async def enable_trigger(context: In, principal: WriterOf, trigger_id: Id) -> Response:
+async def enable_trigger(context: In, principal: WriterOf, client: Anonymous, trigger_id: Id) -> Response:
     """Switch a trigger on; its state starts afresh."""
-    return one(await service.set_enabled(context, principal, trigger_id, True))
+    return one(await service.set_enabled(context, principal, client, trigger_id, True))
 
 
 @router.post("/{trigger_id}/disable", operation_id="disable_trigger", response_model=TriggerAnswer)
-async def disable_trigger(context: In, principal: WriterOf, trigger_id: Id) -> Response:
+async def disable_trigger(context: In, principal: WriterOf, client: Anonymous, trigger_id: Id) -> Response:
     """Switch a trigger off; deliveries that wait are still sent."""
-    return one(await service.set_enabled(context, principal, trigger_id, False))
+    return one(await service.set_enabled(context, principal, client, trigger_id, False))

@@ -11,6 +11,7 @@ from agentauri.accounts.roles import Principal
 from agentauri.engine.shard import partition_of
 from agentauri.models.start import parse_start
 from agentauri.models.trigger import TriggerDefinition, TriggerFields, validate_trigger
+from agentauri.serve.caller import Client, note
 from agentauri.serve.context import Context
 from agentauri.serve.plan_limits import check_limits
 from agentauri.serve.triggers import starting
@@ -44,20 +45,40 @@ async def create(
     return public(await triggers.get_trigger(connection, organization_id, id_))
 
 
-async def change(context: Context, principal: Principal, id_: UUID, sent: dict[str, Any]) -> dict[str, Any]:
+async def change(
+    context: Context, principal: Principal, client: Client, id_: UUID, sent: dict[str, Any]
+) -> dict[str, Any]:
     """Change the fields that were sent; nothing sent changes nothing. Raises NotFound or InvalidRequest."""
     async with context.pool.acquire() as connection, connection.transaction():
         old = await triggers.get_for_change(connection, principal.organization_id, id_)
-        return public(await apply_change(context, connection, old, sent) if sent else old)
+        if not sent:
+            return public(old)
+        await note_change(connection, principal, client, id_, sent)
+        return public(await apply_change(context, connection, old, sent))
 
 
-async def set_enabled(context: Context, principal: Principal, id_: UUID, enabled: bool) -> dict[str, Any]:
+async def set_enabled(
+    context: Context, principal: Principal, client: Client, id_: UUID, enabled: bool
+) -> dict[str, Any]:
     """Switch a trigger; one that is as asked stays untouched, its state too. Raises NotFound."""
     async with context.pool.acquire() as connection, connection.transaction():
         old = await triggers.get_for_change(connection, principal.organization_id, id_)
         if old.enabled == enabled:
             return public(old)
-        return public(await apply_change(context, connection, old, {"enabled": enabled}))
+        sent = {"enabled": enabled}
+        await note_change(connection, principal, client, id_, sent)
+        return public(await apply_change(context, connection, old, sent))
+
+
+async def note_change(
+    connection: Connection, principal: Principal, client: Client, id_: UUID, sent: dict[str, Any]
+) -> None:
+    """Write into the audit log which fields were sent; before the change, whose last step takes the log's lock."""
+    if sent.keys() == {"enabled"}:
+        verb, details = "enabled" if sent["enabled"] else "disabled", None
+    else:
+        verb, details = "changed", {"fields": sorted(sent)}
+    await note(connection, principal, client, f"trigger.{verb}", f"trigger:{id_}", details)
 
 
 async def apply_change(context: Context, connection: Connection, old: Trigger, sent: dict[str, Any]) -> Trigger:
@@ -81,12 +102,14 @@ async def apply_change(context: Context, connection: Connection, old: Trigger, s
     return stored
 
 
-async def delete(context: Context, principal: Principal, id_: UUID) -> None:
+async def delete(context: Context, principal: Principal, client: Client, id_: UUID) -> None:
     """Delete a trigger and cancel what it has not delivered. Raises NotFound."""
     organization_id = principal.organization_id
     async with context.pool.acquire() as connection, connection.transaction():
         old = await triggers.get_for_change(connection, organization_id, id_)
         await triggers.delete_trigger(connection, organization_id, id_)
+        told = {"name": old.name, "created_by": old.created_by and str(old.created_by)}
+        await note(connection, principal, client, "trigger.deleted", f"trigger:{id_}", told)
         gone = [UUID(one["id"]) for one in old.actions]
         await deliveries.cancel_of_actions(connection, organization_id, gone)
         await breakers.delete(connection, organization_id, id_)

@@ -193,3 +193,19 @@ async def test_viewer_sends_nothing_again(user: User, pool: Pool) -> None:
     await create(user, actions=ACTIONS)
     await pool.execute("UPDATE members SET role = 'viewer'")
     assert (await user.call("POST", "/deliveries/replay", json={})).status_code == 403
+
+
+async def test_whoever_sends_again_or_cancels_is_on_record(user: User, pool: Pool, rung: list[list[str]]) -> None:
+    _, (first, second, third) = await made(pool, user, "dead", "dead", "cancelled")
+    await user.call("POST", f"/deliveries/{first}/cancel")
+    await user.call("POST", f"/deliveries/{first}/cancel")
+    await user.call("POST", f"/deliveries/{third}/replay")
+    await user.call("POST", "/deliveries/replay", json={})
+    await user.call("POST", "/deliveries/replay", json={})
+    entries = (await user.call("GET", f"/organizations/{user.organization_id}/audit")).json()["data"]
+    assert [(entry["action"], entry["target"], entry["details"]) for entry in reversed(entries)] == [
+        ("delivery.cancelled", f"delivery:{first}", {}),
+        ("delivery.replayed", f"delivery:{third}", {}),
+        ("delivery.replayed", f"organization:{user.organization_id}", {"count": 1}),
+    ]
+    assert await statuses(pool, [second]) == ["pending"]

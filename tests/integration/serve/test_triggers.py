@@ -284,3 +284,32 @@ async def test_a_viewer_reads_and_does_not_write(user: User, pool: Pool) -> None
     answer = await user.call("DELETE", f"/triggers/{made['id']}")
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
     assert "member" in answer.json()["detail"]
+
+
+async def test_whoever_changes_switches_or_deletes_a_trigger_is_on_record(user: User) -> None:
+    made = await create(user)
+    path, condition = f"/triggers/{made['id']}", made["conditions"][0]["id"]
+    for method, place, body in [
+        ("PATCH", "", {"name": "Lower", "cooldown_seconds": 5}),
+        ("PATCH", "", {}),
+        ("POST", "/disable", None),
+        ("POST", "/disable", None),
+        ("PATCH", "", {"enabled": True}),
+        ("POST", "/conditions", CONDITIONS[1]),
+        ("PATCH", f"/conditions/{condition}", {"value": "43"}),
+        ("DELETE", f"/conditions/{condition}", None),
+        ("PATCH", "", {"conditions": "x"}),
+        ("DELETE", "", None),
+    ]:
+        await user.call(method, path + place, json=body)
+    entries = (await user.call("GET", f"/organizations/{user.organization_id}/audit")).json()["data"]
+    found = [(entry["action"], entry["details"]) for entry in reversed(entries)]
+    changed = ("trigger.changed", {"fields": ["conditions"]})
+    assert found == [
+        ("trigger.changed", {"fields": ["cooldown_seconds", "name"]}),
+        ("trigger.disabled", {}),
+        ("trigger.enabled", {}),
+        changed, changed, changed,
+        ("trigger.deleted", {"name": "Lower", "created_by": made["created_by"]}),
+    ]  # fmt: skip
+    assert {(entry["target"], entry["user_id"]) for entry in entries} == {(f"trigger:{made['id']}", made["created_by"])}
