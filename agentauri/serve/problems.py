@@ -156,7 +156,7 @@ async def _http(request: Request, error: Exception) -> Response:
     detail = DETAILS.get(answered.status_code, HTTPStatus(answered.status_code).description)
     headers = dict(answered.headers) if answered.headers else {}
     if answered.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = _allowed(request) or headers.get("Allow", "")
+        headers["Allow"] = _allowed(request)
     return await counted(
         request.scope, problem(request.scope, status=answered.status_code, code=code, detail=detail, headers=headers)
     )
@@ -169,7 +169,7 @@ def _allowed(request: Request) -> str:
         if re.fullmatch(PARAMETER.sub("[^/]+", template), path):
             head = {"HEAD"} if "get" in operations and has_head(path) else set()
             return ", ".join(sorted(head | {method.upper() for method in operations}))
-    return ""
+    return "GET, HEAD"  # the pages and the document itself, which it does not list
 
 
 async def _away(request: Request, error: Exception) -> Response:

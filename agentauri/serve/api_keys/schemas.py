@@ -22,7 +22,9 @@ Network = Annotated[
 Permissions = Annotated[
     list[Scope],
     Field(
-        min_length=1, max_length=len(Scope), description="The scopes; a route that needs another one refuses the key."
+        min_length=1,
+        max_length=len(Scope),
+        description="The scopes; a route that needs another one refuses the key. No scope includes another.",
     ),
 ]
 Networks = Annotated[

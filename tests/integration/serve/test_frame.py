@@ -52,6 +52,8 @@ async def test_a_405_lists_every_method_that_the_path_knows(api: Api, user: User
     ]:
         answer = await api.client.request("PUT", f"/api/v1{path}")
         assert (answer.status_code, answer.headers["allow"]) == (405, methods), path
+    for path in ("/docs", "/api/v1/openapi.json"):
+        assert (await api.client.put(path)).headers["allow"] == "GET, HEAD"
 
 
 async def test_head_tells_what_get_does_without_the_body(api: Api, user: User) -> None:
