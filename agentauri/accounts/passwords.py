@@ -4,12 +4,14 @@ Hashing takes 19 MiB and some 50 ms of a core by intent, so it never runs on the
 once than there are threads, and the line of waiters is bounded: past it, logins are refused, not stacked up.
 Its threads give way to all else on the machine: a storm of logins makes logins slow, and nothing else.
 An unknown user costs the same hash as a wrong password, so that time tells nothing.
+What is hashed is the password in Unicode's composed form (NFC, RFC 8265): keyboards differ in how they write an é.
 """
 
 import asyncio
 import os
 import sys
 import threading
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -55,11 +57,15 @@ def find_weakness(password: str, *, username: str | None, email: str | None) -> 
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         return f"must have {MIN_LENGTH} to {MAX_LENGTH} characters."
     for name in names_in(username, email):
-        if name in password.casefold():
+        if name in _composed(password).casefold():
             return "must not contain the user name or the e-mail address."
     if zxcvbn(password[:SCORED_LENGTH])["score"] < MIN_SCORE:
         return "is too easy to guess; use several uncommon words or a longer random text."
     return None
+
+
+def _composed(password: str) -> str:
+    return unicodedata.normalize("NFC", password)
 
 
 def names_in(username: str | None, email: str | None) -> set[str]:
@@ -99,7 +105,7 @@ class Passwords:
 
     def hash_now(self, password: str) -> str:
         """``hash`` in the calling thread, for who has no event loop."""
-        return self._hasher.hash(password)
+        return self._hasher.hash(_composed(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether ``password`` is the one behind ``stored``; None takes as long and is never true."""
@@ -116,7 +122,7 @@ class Passwords:
 
     def _verify(self, stored: str | None, password: str) -> bool:
         try:
-            return self._hasher.verify(stored or self._dummy, password) and stored is not None
+            return self._hasher.verify(stored or self._dummy, _composed(password)) and stored is not None
         except (VerificationError, InvalidHashError):
             return False
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import threading
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +59,13 @@ async def test_only_the_right_password_verifies(passwords: Passwords) -> None:
     assert await passwords.verify(stored, GOOD)
     assert not await passwords.verify(stored, GOOD + "x")
     assert not await passwords.verify("no hash at all", GOOD)
+
+
+async def test_a_password_is_the_same_from_a_keyboard_that_composes_and_one_that_does_not(passwords: Passwords) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "corréct-hörse") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    assert await passwords.verify(await passwords.hash(composed), decomposed)
+    assert await passwords.verify(await passwords.hash(decomposed), composed)
 
 
 async def test_an_unknown_user_is_never_right_not_even_with_the_dummys_password(passwords: Passwords) -> None:
