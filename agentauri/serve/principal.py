@@ -34,6 +34,7 @@ NO_CREDENTIALS = (
     "send an API key as `X-API-Key: aur_…`, or an access token as `Authorization: Bearer …`; "
     "POST /api/v1/auth/login gives one."
 )
+NO_LOGIN = "send an access token as `Authorization: Bearer …`; POST /api/v1/auth/login gives one."
 BEARER = "An access token from `POST /api/v1/auth/login`, which lives 15 minutes; or an API key."
 SESSION = "The access token of a signed-in user, from `POST /api/v1/auth/login`."
 WRONG_ORGANIZATION = "X-Organization-ID must be the id of one of your organizations."
@@ -72,13 +73,14 @@ class Require(SecurityBase):
         self.scope, self.least, self.of, self.people = scope, least, of, people
         self.model = HTTPBearer(bearerFormat="JWT", description=SESSION if people else BEARER)
         self.scheme_name = "session" if people else "bearer"
+        self._wanted = NO_LOGIN if people else NO_CREDENTIALS
 
     async def __call__(self, request: Request) -> Principal:
         """The caller, counted. Raises Unauthenticated, Forbidden, NotFound or RateLimited."""
         context: Context = request.app.state.context
         ip, limits = context.peers.address(request.headers), context.limiter.limits
         try:
-            identity = await _identify(context, request, ip)
+            identity = await _identify(context, request, ip, self._wanted)
         except (Unauthenticated, Forbidden):
             await context.limiter.admit(request.scope, limits.guarded(Policy.CREDENTIALS, ip))
             raise
@@ -97,7 +99,7 @@ class Require(SecurityBase):
     async def find(self, request: Request) -> Principal:
         """The caller as it now is, not counted: streams ask again and again. Raises as the call does."""
         context: Context = request.app.state.context
-        identity = await _identify(context, request, context.peers.address(request.headers))
+        identity = await _identify(context, request, context.peers.address(request.headers), self._wanted)
         principal = _principal(identity, await self._membership(context, request, identity))
         self._check(identity, principal)
         return principal
@@ -187,8 +189,9 @@ def _path_id(request: Request, of: Resource) -> UUID:
         raise InvalidRequest(f"/path/{of} {detail}", [(f"/path/{of}", detail)]) from None
 
 
-async def _identify(context: Context, request: Request, ip: str) -> Identity:
-    """Whose credentials a request carries. Raises Unauthenticated, and Forbidden for a cookie without its token."""
+async def _identify(context: Context, request: Request, ip: str, wanted: str) -> Identity:
+    """Whose credentials a request carries. Raises Unauthenticated, which tells the ``wanted`` ones where there are
+    none, and Forbidden for a cookie without its token."""
     key, token = request.headers.get(KEY_HEADER), _bearer(request)
     if key is None and token.startswith(MARK):
         key = token
@@ -198,7 +201,7 @@ async def _identify(context: Context, request: Request, ip: str) -> Identity:
         return await context.access.of_token(token)
     cookie = request.cookies.get(COOKIE)
     if not cookie:
-        raise Unauthenticated(NO_CREDENTIALS)
+        raise Unauthenticated(wanted)
     identity = await context.access.of_token(cookie)
     if isinstance(identity, Person) and request.method not in SAFE_METHODS:
         context.csrf.check(identity.session_id, request.headers.get(CSRF_HEADER))

@@ -338,3 +338,10 @@ async def test_keys_have_no_account(user: User) -> None:
     user.token = made.json()["data"]["key"]
     for method, path in [("GET", "/auth/sessions"), ("GET", "/auth/me/export"), ("DELETE", "/auth/me")]:
         assert (await user.call(method, path)).status_code == 403
+
+
+async def test_whoever_shows_nothing_is_told_what_the_route_takes(api: Api) -> None:
+    for path, takes_keys in [("/auth/me", False), ("/triggers", True)]:
+        answer = await api.client.get(f"/api/v1{path}")
+        assert answer.status_code == 401
+        assert ("X-API-Key" in answer.json()["detail"]) is takes_keys
