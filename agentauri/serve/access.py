@@ -26,6 +26,8 @@ from agentauri.store.database import Pool
 
 REMEMBER_SECONDS = 60.0
 ENTRIES = 10_000
+TOKEN, KEY = b"token", b"key"
+"""Whose memory it is: a key that is remembered is no token, where nobody would look at its allow list."""
 NO_SUCH_KEY = "this API key is not valid, was revoked, or has expired."
 
 
@@ -85,12 +87,13 @@ class Access:
         """Whose access token this is. Raises Unauthenticated."""
         if len(token) > MAX_TOKEN_LENGTH:
             raise Unauthenticated(NOT_VALID)
-        return await self._recall(hashlib.sha256(token.encode()).digest(), lambda: self._ask_token(token))
+        slot = TOKEN + hashlib.sha256(token.encode()).digest()
+        return await self._recall(slot, lambda: self._ask_token(token))
 
     async def of_key(self, text: str) -> Identity:
         """Whose API key this is. Raises Unauthenticated; for what has not the form of a key without any query."""
         sha256 = key_hash(text)
-        return await self._recall(sha256, lambda: self._ask_key(text, sha256))
+        return await self._recall(KEY + sha256, lambda: self._ask_key(text, sha256))
 
     def forget(self, change: str | None = None) -> None:
         """Ask again about whoever ``change`` concerns (``user:<id>``, …); None: about everybody."""

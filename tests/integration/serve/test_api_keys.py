@@ -134,6 +134,20 @@ async def test_allow_list_holds_for_the_address_that_our_proxy_states(api: Api, 
     assert (await get(api, "/triggers", made["key"], **forged)).status_code == 403
 
 
+async def test_key_is_no_token_and_no_token_a_key_though_it_was_used_just_now(api: Api, user: User) -> None:
+    """As a cookie, a key that is remembered would reach past its allow list and the check for CSRF."""
+    made = await make(user, permissions=["triggers:read", "triggers:write"], ip_allow=["203.0.113.0/24"])
+    allowed = {"X-AgentAuri-Peer": "203.0.113.7"}
+    assert (await get(api, "/triggers", made["key"], **allowed)).status_code == 200
+    cookie = {"Cookie": f"auth-token={made['key']}"}
+    for method in ("GET", "POST"):
+        for peer in (allowed, {"X-AgentAuri-Peer": "198.51.100.1"}):
+            answer = await api.client.request(method, "/api/v1/triggers", headers=cookie | peer)
+            assert answer.status_code == 401
+    assert (await user.call("GET", "/triggers")).status_code == 200
+    assert (await get(api, "/triggers", user.token)).status_code == 401
+
+
 async def test_nobody_gives_a_key_more_than_is_their_own(api: Api, user: User) -> None:
     key = (await make(user, permissions=["keys:write", "keys:read"]))["key"]
     headers = {"X-API-Key": key}
