@@ -14,7 +14,8 @@ import structlog
 
 SECRET_NAME = re.compile(r"secret|password|token(?!s$)|authorization|api_key|private|cookie|signature", re.IGNORECASE)
 SECRET_VALUE = re.compile(
-    r"\b(aur_(?:live|test)_|aurr_|aurm_|whsec_)[A-Za-z0-9+/=_-]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"\b(aur_(?:live|test)_|aur[a-z]_|whs(?:ec|k)_)[A-Za-z0-9+/=_-]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # a JWT
     r"|(?<!\d)\d{5,20}:[A-Za-z0-9_-]{30,}"  # a bot's token
 )
 NOT_SECRET = {"owner_token", "lease_token"}
