@@ -20,6 +20,8 @@ from agentauri.store.database import Connection
 from agentauri.store.limits import Countable
 
 SECONDS_AN_HOUR = 3600
+FENCES = {"ip_allow", "expires_at", "requests_per_hour"}
+"""What holds a key back beside its scopes."""
 PAST = "must lie in the future."
 
 
@@ -51,10 +53,13 @@ async def create(
 async def change(
     connection: Connection, principal: Principal, client: Client, id_: UUID, body: ApiKeyChange
 ) -> dict[str, Any]:
-    """Change the fields that were sent. Raises NotFound, Conflict, Forbidden or InvalidRequest."""
+    """Change the fields that were sent. Raises NotFound, Conflict and InvalidRequest, and Forbidden for scopes that the
+    caller has not, or where what holds a key back is changed and the key may do more than the caller."""
     changes = body.model_dump(exclude_unset=True)
     _check_scopes(principal, changes.get("permissions", ()))
     _check_expiry(changes.get("expires_at"))
+    if FENCES & changes.keys():
+        await _check_reach(connection, principal, id_)
     key = await api_keys.change_key(connection, principal.organization_id, id_, changes)
     await _note(connection, principal, client, "changed", id_, {"fields": sorted(changes)})
     return asdict(key)
@@ -64,8 +69,7 @@ async def rotate(
     connection: Connection, principal: Principal, client: Client, id_: UUID, grace_hours: float
 ) -> dict[str, Any]:
     """Give a key a new text. Raises NotFound or Conflict, and Forbidden where the key may do more than the caller."""
-    old = await api_keys.get_key(connection, principal.organization_id, id_)
-    _check_scopes(principal, [Scope(one) for one in old.permissions])
+    old = await _check_reach(connection, principal, id_)
     made = make_key(Environment(old.environment))
     key = await api_keys.rotate_key(
         connection,
@@ -83,6 +87,13 @@ async def revoke(connection: Connection, principal: Principal, client: Client, i
     """Revoke a key; once is enough. Raises NotFound."""
     if await api_keys.revoke_key(connection, principal.organization_id, id_, reason):
         await _note(connection, principal, client, "revoked", id_, {"reason": reason})
+
+
+async def _check_reach(connection: Connection, principal: Principal, id_: UUID) -> api_keys.ApiKey:
+    """The key, if it may do no more than the caller. Raises NotFound or Forbidden."""
+    found = await api_keys.get_key(connection, principal.organization_id, id_)
+    _check_scopes(principal, [Scope(one) for one in found.permissions])
+    return found
 
 
 def _check_scopes(principal: Principal, wanted: list[Scope] | tuple[()]) -> None:

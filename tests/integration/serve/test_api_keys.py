@@ -159,6 +159,19 @@ async def test_nobody_gives_a_key_more_than_is_their_own(api: Api, user: User) -
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("lifted", [{"ip_allow": []}, {"expires_at": None}, {"requests_per_hour": None}])
+async def test_nobody_lifts_what_holds_back_a_key_that_may_do_more(
+    api: Api, user: User, lifted: dict[str, object]
+) -> None:
+    weak = {"X-API-Key": (await make(user, permissions=["keys:write"]))["key"]}
+    strong = await make(user, permissions=["admin"], ip_allow=["203.0.113.0/24"])
+    path = f"/api/v1/api-keys/{strong['id']}"
+    assert (await api.client.patch(path, json=lifted, headers=weak)).json()["error"] == "forbidden"
+    narrowed = {"name": "x", "permissions": ["keys:write"]}
+    assert (await api.client.patch(path, json=narrowed, headers=weak)).status_code == 200
+    assert (await api.client.patch(path, json=lifted, headers=weak)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
