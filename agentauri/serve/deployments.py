@@ -15,6 +15,7 @@ from agentauri.actors import tasks
 from agentauri.actors.supervisor import Supervisor
 from agentauri.config import Settings
 from agentauri.serve.app import create_app
+from agentauri.serve.inside import stay_inside
 
 API_REPLICAS = 2
 """One process cannot use a second core: two answer a third more lists, and go on when one is lost."""
@@ -33,15 +34,18 @@ LOGS = LoggingConfig(log_level="WARNING", enable_access_log=False)
 """Serve makes a record for each request otherwise, even where nothing is written. Our lines do not come this way."""
 
 
-def _set_up_logs(settings: Settings) -> None:
+def _set_up(settings: Settings) -> None:
+    """What every replica's process begins with."""
     logs.setup(level=settings.log.level, json=settings.environment == "production")
+    if not settings.ray.address:
+        stay_inside()
 
 
 class ApiReplica:
     """Builds the HTTP application in the replica's own process."""
 
     def __init__(self, settings: Settings) -> None:
-        _set_up_logs(settings)
+        _set_up(settings)
         self._settings = settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -55,7 +59,7 @@ class ControlReplica:
     """Holds the Supervisor. A Supervisor that does not start makes the replica unhealthy, and Serve replaces it."""
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]  # Serve awaits constructors
-        _set_up_logs(settings)
+        _set_up(settings)
         self._supervisor = Supervisor(settings)
         self._starting = tasks.spawn(self._supervisor.start(), name="start supervisor")
 

@@ -26,6 +26,7 @@ def test_service_is_ready_seen_from_outside_cleaned_up_after_a_kill_and_gone_aft
         ["deliverer-00", "evaluator-00", "evaluator-01", "listener"], "alive"
     )
     assert status["listener"]["epoch"] == 1
+    assert first.heard_outside() == []
     assert here.command("simulate", "--count", "300", "--rate", "0").returncode == 0
     until(lambda: first.json("status", "--json")["listener"]["cursor"] >= 300)
     first.kill()

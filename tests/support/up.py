@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from agentauri import local_home
+from agentauri import local_home, processes
 from agentauri.actors.environment import free_port
 from tests.support.waiting import until
 
@@ -86,6 +87,11 @@ def _name_in(process: psutil.Process, folders: tuple[str, ...]) -> str:
         return ""
 
 
+def _is_loopback(address: str) -> bool:
+    found = ip_address(address)
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
 class Up:
     """The process. ``tiny``: with the least application instead of the real one."""
 
@@ -130,6 +136,15 @@ class Up:
         status = self._process.wait(30)
         until(lambda: not self.where.left(), seconds=30)
         return status, time.monotonic() - began
+
+    def heard_outside(self) -> list[str]:
+        """Which of its processes listen on more than loopback, and on what."""
+        return [
+            f"{process.name()} {one.laddr.ip}:{one.laddr.port}"
+            for process in processes.running_in(self.where.runtime / "ray")
+            for one in process.net_connections("tcp")
+            if one.status == psutil.CONN_LISTEN and not _is_loopback(one.laddr.ip)
+        ]
 
     def json(self, *words: str) -> Any:
         """What a command in another terminal prints as JSON."""
