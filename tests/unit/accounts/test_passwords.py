@@ -6,10 +6,12 @@ import sys
 import threading
 import unicodedata
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from zxcvbn import matching
 
 from agentauri.accounts.passwords import HASHING_NICENESS, PRODUCTION, Cost, Passwords, find_weakness
 from agentauri.errors import Unavailable
@@ -46,6 +48,14 @@ def test_a_weak_password_is_told_why(password: str, word: str) -> None:
 @pytest.mark.parametrize("password", [GOOD, GOOD * 4, "Ünïcödé-ist-auch-gut-9", "Xk9$vQ2!mLp7"])
 def test_a_good_password_passes(password: str) -> None:
     assert find_weakness(password, username="ab", email="x@example.com") is None
+
+
+def test_signs_that_can_be_read_in_hundreds_of_ways_are_read_in_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way costs some milliseconds of an interpreter that everybody shares."""
+    look_up = Mock(wraps=matching.dictionary_match)
+    monkeypatch.setattr(matching, "dictionary_match", look_up)
+    assert find_weakness("4@8({[<369&#!1|0$5+7%2zQ", username=None, email=None) is None
+    assert 0 < look_up.call_count < 50
 
 
 @given(password=st.text(max_size=140), username=st.text(max_size=20), email=st.text(max_size=20))
