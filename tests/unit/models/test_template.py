@@ -1,5 +1,7 @@
 """What templates may be written, and how a mistake in one is named."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +68,11 @@ def test_any_text_parses_or_is_refused_with_a_sentence(source: str) -> None:
         assert "{{" in source
     else:
         assert "{{" in source or "".join(map(str, parsed.parts)) == source
+
+
+@pytest.mark.parametrize("source", ["{{" * 8000, "{{agent_id" + " " * 16000, "}}{{" * 4000, "{{agent_id}} {{" * 1000])
+def test_openings_without_an_end_are_found_at_once(source: str) -> None:
+    began = time.process_time()
+    with pytest.raises(TemplateError, match=r"not closed|does not name a value"):
+        parse_text(source, is_known)
+    assert time.process_time() - began < 0.5
