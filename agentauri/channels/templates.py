@@ -22,6 +22,7 @@ Values: TypeAlias = Mapping[str, Any]
 """What templates see: ``event``, ``trigger``, ``computed`` and ``delivery``."""
 
 SHORT_HEAD, SHORT_TAIL = 6, 4
+GROWING = {FilterName.JSON, FilterName.UPPER, FilterName.LOWER}
 
 
 def plain(text: str) -> str:
@@ -46,9 +47,14 @@ def render_json(template: JsonTemplate, values: Values, max_bytes: int = MAX_RES
 
 
 def evaluate(placeholder: Placeholder, values: Values) -> Any:
-    """What a placeholder stands for, through its filters; None where this delivery carries nothing."""
+    """What a placeholder stands for, through its filters; None where this delivery carries nothing.
+
+    Raises TemplateError when a filter has made more of it than any result may have and another one would add to that.
+    """
     value = look_up(placeholder.path, values)
-    for one in placeholder.filters:
+    for place, one in enumerate(placeholder.filters):
+        if place and one.name in GROWING and isinstance(value, str) and len(value) > MAX_RESULT_BYTES:
+            raise TemplateError(f"the filter {one.name} is given more than {MAX_RESULT_BYTES} bytes by another one.")
         value = apply_filter(one, value)
     return value
 

@@ -16,6 +16,8 @@ from agentauri.errors import TemplateError
 MAX_SOURCE_BYTES = 16 * 1024
 MAX_RESULT_BYTES = 64 * 1024
 MAX_DEPTH = 32
+MAX_FILTERS = 8
+"""Of one value: each ``json`` of a text can double it."""
 
 OPENING, CLOSING = "{{", "}}"
 PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
@@ -124,6 +126,8 @@ def _parse_tag(inside: str, known: Known) -> Placeholder:
             raise TemplateError(f'{_quote(text[at:])} is not a filter; write | upper or | default:"text".')
         filters.append(_parse_filter(found[1], found[2]))
         at = found.end()
+    if len(filters) > MAX_FILTERS:
+        raise TemplateError(f"{_quote(head[0])} passes through more than {MAX_FILTERS} filters.")
     return Placeholder(path, tuple(filters))
 
 

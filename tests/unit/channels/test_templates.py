@@ -84,3 +84,14 @@ def test_result_beyond_the_bound_is_refused_without_being_built() -> None:
     with pytest.raises(TemplateError, match="larger"):
         json(["{{tag1}}"], values)
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("source", ["{{tag1" + " | json" * 8 + "}}", "{{tag1" + " | json" * 7 + " | short}}"])
+def test_filters_do_not_double_a_value_again_and_again(source: str) -> None:
+    for render in (text, json):
+        with pytest.raises(TemplateError, match="filter json is given more"):
+            render(source, with_tag('"' * 2_000))
+
+
+def test_a_large_value_can_be_shortened_through_filters() -> None:
+    assert text("{{tag1 | json | short}}", with_tag("x" * 200_000)) == '"xxxxx…xxx"'

@@ -76,3 +76,9 @@ def test_openings_without_an_end_are_found_at_once(source: str) -> None:
     with pytest.raises(TemplateError, match=r"not closed|does not name a value"):
         parse_text(source, is_known)
     assert time.process_time() - began < 0.5
+
+
+def test_value_passes_through_a_few_filters_and_not_through_forty() -> None:
+    assert len(parse_text("{{agent_id" + " | json" * 8 + "}}", is_known).parts) == 1
+    with pytest.raises(TemplateError, match="more than 8 filters"):
+        parse_text("{{agent_id" + " | json" * 40 + "}}", is_known)
