@@ -1,5 +1,6 @@
 """What an action would have sent about a match of a test; nothing is sent or fetched, and no secret is at hand."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,9 +11,13 @@ from agentauri.errors import TemplateError
 from agentauri.models.action import MASK, ActionType, destination_of, lane_of, map_secrets, masked
 from agentauri.models.delivery import Claimed, DeliveryType, Destination
 from agentauri.models.ids import ActionId, EventId, TriggerId, delivery_id
+from agentauri.serve.answers import encode
 
 STAND_IN = "0:x"
 """For secrets, which renderings do not show: it has the form of every one."""
+MOST_BYTES = 2**20
+"""Of templates read and results made for one answer: some hundred usual ones, and two seconds of the most hostile."""
+LEFT_OUT = "left out, for this answer is large enough; ask about fewer events."
 
 
 def renderable(actions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -40,7 +45,7 @@ class Rendering:
             rendered = self._render(self._delivery(match))
         except (TemplateError, ValueError) as failure:
             error = str(failure)
-        return {"action_id": self._id, "action_type": self._kind, "rendered": rendered, "error": error}
+        return _answer(self._id, self._kind, rendered, error)
 
     def _delivery(self, match: Mapping[str, Any]) -> Claimed:
         event = match["event"]
@@ -64,3 +69,33 @@ class Rendering:
             config=self._config,
             secrets=(),
         )
+
+
+class Renderings:
+    """All actions of a trigger, for one answer: what goes beyond MOST_BYTES is left out, and says so."""
+
+    def __init__(self, trigger: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]) -> None:
+        self._trigger, self._actions = trigger, actions
+        self._read: dict[str, Rendering] = {}
+        self._left = MOST_BYTES
+
+    async def of(self, match: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What each action would have sent about a match."""
+        found = []
+        for action in self._actions:
+            found.append(self._one(action, match))
+            await asyncio.sleep(0)  # other requests are answered meanwhile
+        return found
+
+    def _one(self, action: Mapping[str, Any], match: Mapping[str, Any]) -> dict[str, Any]:
+        if self._left <= 0:
+            return _answer(action["id"], action["action_type"], error=LEFT_OUT)
+        rendering = self._read.get(action["id"]) or Rendering(self._trigger, action)
+        self._read[action["id"]] = rendering
+        found = rendering.of(match)
+        self._left -= len(encode(action["config"])) + len(encode(found["rendered"]))
+        return found
+
+
+def _answer(id_: Any, kind: Any, rendered: dict[str, Any] | None = None, error: str | None = None) -> dict[str, Any]:
+    return {"action_id": id_, "action_type": kind, "rendered": rendered, "error": error}

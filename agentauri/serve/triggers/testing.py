@@ -25,10 +25,9 @@ from agentauri.serve.triggers.rendering import renderable
 from agentauri.serve.triggers.routes import Writer, WriterOf
 from agentauri.serve.triggers.testing_schemas import EXAMPLE_PROGRESS, NewTriggerTest, RangeBody, TriggerTestAnswer
 from agentauri.store import trigger_tests, triggers
-from agentauri.store.trigger_tests import TrialStatus
+from agentauri.store.trigger_tests import Trial, TrialStatus
 
 TELL_SECONDS = 0.25
-PROGRESS = ("status", "total", "evaluated", "fired")
 APART: dict[int | str, dict[str, Any]] = {
     202: {"model": TriggerTestAnswer, "description": "It is run apart, and not done yet."}
 }
@@ -84,7 +83,7 @@ async def _answer(
 @router.get("/tests/{test_id}", operation_id="get_trigger_test", response_model=TriggerTestAnswer)
 async def get_trigger_test(context: In, principal: ReaderOfTest, test_id: Id) -> Response:
     """How far a test is that is run apart, and what it found; it is kept for a day."""
-    return one(await trial.get(context, principal, test_id))
+    return one(await trial.show(await trial.look(context, principal, test_id)))
 
 
 @router.delete("/tests/{test_id}", operation_id="cancel_trigger_test", status_code=204, response_class=Response)
@@ -108,16 +107,20 @@ async def stream_trigger_test(context: In, request: Request, principal: ReaderOf
     Messages are `progress`, `{status, total, evaluated, fired}`, and at the end `done` with the whole test; then the
     stream ends. It may be left and taken up again at any time; the test goes on meanwhile.
     """
-    await trial.get(context, principal, test_id)
+    await trial.look(context, principal, test_id)
     chunks = _tell(context, principal, test_id)
     return EventStream(context.streams, principal, lambda: TESTER.find(request), chunks, ends=True)
 
 
 async def _tell(context: Context, principal: Principal, test_id: UUID) -> AsyncGenerator[bytes, None]:
     while True:
-        found = await trial.get(context, principal, test_id)
-        if found["status"] is not TrialStatus.RUNNING:
-            yield message("done", "done", found)
+        found = await trial.look(context, principal, test_id)
+        if found.status is not TrialStatus.RUNNING:
+            yield message("done", "done", await trial.show(found))
             return
-        yield message("progress", found["evaluated"], {name: found[name] for name in PROGRESS})
+        yield message("progress", found.evaluated, _progress(found))
         await asyncio.sleep(TELL_SECONDS)
+
+
+def _progress(found: Trial) -> dict[str, Any]:
+    return {"status": found.status, "total": found.asked.total, "evaluated": found.evaluated, "fired": found.fired}

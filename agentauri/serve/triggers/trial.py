@@ -20,12 +20,12 @@ from agentauri.engine.backtest import Backtest
 from agentauri.models.page import parse_rows
 from agentauri.models.trigger import TriggerDefinition
 from agentauri.serve.context import Context
-from agentauri.serve.triggers.rendering import Rendering
+from agentauri.serve.triggers.rendering import Renderings
 from agentauri.serve.triggers.testing_schemas import RangeBody
 from agentauri.store import event_reads, log, stretches, trigger_tests
 from agentauri.store.database import Connection
 from agentauri.store.stretches import Stretch
-from agentauri.store.trigger_tests import Asked, TrialStatus, day_text
+from agentauri.store.trigger_tests import Asked, Trial, TrialStatus, day_text
 
 INLINE_EVENTS = 2_000
 """So few are worked off within the request."""
@@ -98,7 +98,7 @@ async def _at_once(
         "cooled_down": found.cooled_down,
         "fired": found.fired,
         "days": [{"day": day_text(day), "fired": count} for day, count in sorted(found.days.items())],
-        "matches": _matches(trigger, actions, found.matches),
+        "matches": await _matches(trigger, actions, found.matches),
     }
 
 
@@ -114,17 +114,21 @@ def _parts(definition: TriggerDefinition, stretch: Stretch, first: int, last: in
 async def _wait(context: Context, principal: Principal, test_id: UUID, seconds: float) -> tuple[dict[str, Any], bool]:
     deadline = time.monotonic() + seconds
     while True:
-        found = await get(context, principal, test_id)
-        is_done = found["status"] is not TrialStatus.RUNNING
+        trial = await look(context, principal, test_id)
+        is_done = trial.status is not TrialStatus.RUNNING
         if is_done or time.monotonic() >= deadline:
-            return found, is_done
+            return await show(trial), is_done
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def get(context: Context, principal: Principal, test_id: UUID) -> dict[str, Any]:
+async def look(context: Context, principal: Principal, test_id: UUID) -> Trial:
     """A test that is run apart, as it stands. Raises NotFound."""
     async with context.pool.acquire() as connection:
-        trial = await trigger_tests.get_test(connection, principal.organization_id, test_id)
+        return await trigger_tests.get_test(connection, principal.organization_id, test_id)
+
+
+async def show(trial: Trial) -> dict[str, Any]:
+    """A test as answers show it, with what would have been sent: up to two seconds of work, so not at every look."""
     trigger = {name: trial.asked.definition[name] for name in ("id", "name")}
     return {
         "id": trial.id,
@@ -136,14 +140,14 @@ async def get(context: Context, principal: Principal, test_id: UUID) -> dict[str
         "cooled_down": trial.cooled_down,
         "fired": trial.fired,
         "days": [{"day": day, "fired": count} for day, count in trial.days.items()],
-        "matches": _matches(trigger, trial.asked.actions, trial.matches[:MOST_SHOWN]),
+        "matches": await _matches(trigger, trial.asked.actions, trial.matches[:MOST_SHOWN]),
     }
 
 
-def _matches(
+async def _matches(
     trigger: dict[str, Any], actions: list[dict[str, Any]], matches: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    renderings = [Rendering(trigger, action) for action in actions]
+    renderings = Renderings(trigger, actions)
     return [
         {
             "event_id": match["event"]["id"],
@@ -151,7 +155,7 @@ def _matches(
             "block_timestamp": match["event"]["block_timestamp"],
             "group": match["group"],
             "computed": match["computed"],
-            "actions": [rendering.of(match) for rendering in renderings],
+            "actions": await renderings.of(match),
         }
         for match in matches
     ]
