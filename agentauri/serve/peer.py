@@ -42,7 +42,7 @@ class Peers:
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(text.strip())
+        address = ip_address(text.strip().partition("%")[0])  # a zone is any text, and of the proxy's own machine
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

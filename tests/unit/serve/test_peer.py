@@ -18,6 +18,7 @@ from agentauri.serve.peer import Peers
         ({"x-agentauri-peer": "10.0.0.1"}, "10.0.0.1"),
         ({"x-agentauri-peer": "10.0.0.1", "x-forwarded-for": "10.0.0.3"}, "10.0.0.3"),
         ({"x-forwarded-for": "1.2.3.4"}, ""),
+        ({"x-agentauri-peer": "10.0.0.1", "x-forwarded-for": 'fe80::1%any "text"'}, "fe80::1"),
         ({"x-agentauri-peer": "nonsense"}, ""),
     ],
 )
