@@ -5,8 +5,9 @@ that comes out is the stored form. A new action type is one entry of ``CHECKS``;
 ``channels/registry.py``.
 """
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -41,6 +42,8 @@ SHARED_KEYS = ("retry", "rate_limit_per_second", "notify_retraction", FALLBACK)
 KEYS = ("id", "action_type", "priority", "enabled", "config")
 
 MAX_ACTIONS = 50
+MAX_CONFIGS_BYTES = 128 * 1024
+"""Of JSON, all actions of a trigger together: a page of a hundred triggers has to fit into an answer."""
 MAX_PRIORITY = 100
 MAX_ATTEMPTS = 15
 MAX_RETRY_SECONDS = 3 * 24 * 3600
@@ -74,7 +77,18 @@ def parse_actions(raw: object, pointer: str = "/actions") -> tuple[ActionSpec, .
     if len(set(ids)) < len(ids):
         problems.add(pointer, "two actions have the same id.")
     problems.refuse("an action is not valid")
-    return tuple(spec for spec in specs if spec is not None)
+    parsed = tuple(spec for spec in specs if spec is not None)
+    _check_size(parsed, pointer)
+    return parsed
+
+
+def _check_size(specs: Sequence[ActionSpec], pointer: str) -> None:
+    """Raise InvalidRequest where the configurations are too large together."""
+    size = sum(len(json.dumps(spec.config, ensure_ascii=False).encode()) for spec in specs)
+    if size > MAX_CONFIGS_BYTES:
+        remedy = "shorten templates, or spread the actions over several triggers."
+        detail = f"the configurations of a trigger's actions may have {MAX_CONFIGS_BYTES} bytes together; {remedy}"
+        raise InvalidRequest(detail, [(pointer, detail)])
 
 
 def parse_action(raw: object, pointer: str = "") -> ActionSpec:

@@ -119,6 +119,15 @@ def test_what_is_no_action_is_refused(raw: object) -> None:
         parse_action(raw)
 
 
+def test_actions_that_are_too_large_together_are_refused() -> None:
+    large = rest(body_template="é" * 8_000)
+    assert len(parse_actions([large] * 8)) == 8
+    with pytest.raises(InvalidRequest) as refused:
+        parse_actions([large] * 9)
+    [(pointer, detail)] = refused.value.problems
+    assert (pointer, "131072 bytes together" in detail) == ("/actions", True)
+
+
 def test_actions_with_the_same_id_are_refused() -> None:
     twin = rest() | {"id": str(ORGANIZATION)}
     with pytest.raises(InvalidRequest, match="same id"):
