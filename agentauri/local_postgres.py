@@ -44,8 +44,10 @@ SETTINGS = {
     "max_locks_per_transaction": "256",
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] %a ",
+    "log_error_verbosity": "terse",
 }
-"""For a laptop: one disk, a few cores, and nobody who reads a replica."""
+"""For a laptop: one disk, a few cores, and nobody who reads a replica. Its log has no details of refused rows, for
+those are their values: the e-mail address that somebody else has already."""
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 

@@ -56,6 +56,18 @@ def test_data_are_there_at_the_next_start_and_sockets_are_private(data_dir: Path
         assert not sockets.exists()
 
 
+def test_log_does_not_hold_the_values_of_refused_rows(data_dir: Path) -> None:
+    with local.claim(data_dir) as claim, local.stores(claim, durable=False) as addresses:
+        query(addresses.database_url, "CREATE TABLE people (email text UNIQUE)")
+        insert = partial(query, addresses.database_url)
+        insert("INSERT INTO people SELECT 'ada@' || 'example.com'")
+        with pytest.raises(asyncpg.UniqueViolationError, match="unique constraint"):
+            insert("INSERT INTO people SELECT 'ada@' || 'example.com'")
+    logged = "".join(path.read_text(errors="replace") for path in data_dir.rglob("*.log"))
+    assert "violates unique constraint" in logged
+    assert "ada@example.com" not in logged
+
+
 def test_second_run_on_the_same_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     with local.claim(tmp_path):
         with pytest.raises(
