@@ -27,14 +27,6 @@ async def queue(db: Connection) -> Queue:
 
 
 @pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    """One evaluator's surroundings; whatever of it still runs at the end is ended."""
-    found = Rig(pool, database, redis_url)
-    yield found
-    await found.crash_all()
-
-
-@pytest.fixture
 def indexing(database: str, pool: Pool) -> Indexing:
     """One chain's indexer and what it is held to."""
     return Indexing(database, pool)

@@ -1,6 +1,5 @@
 """What the bench of recoveries is held to: an evaluator's own work passes; anything lost, doubled or wrong fails it."""
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -10,18 +9,10 @@ from agentauri.bench.path import Wrong
 from agentauri.bench.truth import Truth
 from agentauri.engine.reference import ReferenceEvaluator
 from agentauri.models.trigger import TriggerDefinition
-from agentauri.store.database import Pool
 from tests.support.path import Rig
 
 AGENTS = 100
 EVENTS = 600
-
-
-@pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    found = Rig(pool, database, redis_url)
-    yield found
-    await found.crash_all()
 
 
 async def made(rig: Rig) -> list[TriggerDefinition]:

@@ -1,6 +1,5 @@
 """Explaining a trigger's outcome over the API, against what an evaluator did."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,13 +13,6 @@ from tests.support.rows import feedback, insert_events
 
 EMA = {"condition_type": "ema_threshold", "field": "score", "operator": "<", "value": 70, "config": {"alpha": 0.5}}
 HOOK = {"action_type": "rest", "config": {"url": "http://127.0.0.1:9900/hook"}}
-
-
-@pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    found = Rig(pool, database, redis_url)
-    yield found
-    await found.crash_all()
 
 
 async def happen(rig: Rig, *scores: int, start: int = 0, agent_id: int = 1) -> list[UUID]:

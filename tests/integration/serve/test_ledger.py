@@ -1,11 +1,8 @@
 """The ledger of a trigger, held against the deliveries that an evaluator made."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
-
-import pytest
 
 from agentauri.store.database import Pool
 from tests.integration.serve.conftest import User
@@ -17,13 +14,6 @@ FIRST_DAY = "2026-09-21"
 """The day of BLOCK_TIME."""
 LOW_SCORE = {"condition_type": "score_threshold", "field": "score", "operator": "<", "value": 60}
 HOOKS = [{"action_type": "rest", "config": {"url": f"http://127.0.0.1:9900/{name}"}} for name in "ab"]
-
-
-@pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    found = Rig(pool, database, redis_url)
-    yield found
-    await found.crash_all()
 
 
 async def happen(rig: Rig, scores: dict[int, int]) -> None:

@@ -1,6 +1,5 @@
 """State and explanations of triggers that began in the past, against what an evaluator has and did."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,13 +17,6 @@ from tests.support.starts import Starts
 EMA = test_trigger_state.EMA
 HOOK = test_trigger_state.HOOK
 SCORES = [90, 20, 90, 90, 10, 60, 80, 5]
-
-
-@pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    found = Rig(pool, database, redis_url)
-    yield found
-    await found.crash_all()
 
 
 async def make_trigger(user: User, **fields: Any) -> dict[str, Any]:

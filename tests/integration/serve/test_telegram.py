@@ -7,7 +7,6 @@ import pytest
 
 from agentauri.actors.deliverer import Deliverer, DelivererSettings
 from agentauri.models.action import MASK
-from agentauri.store.database import Pool
 from tests.integration.serve.conftest import SECRET_KEY, Api, User
 from tests.support.bot_api import OWN_TOKEN, TOKEN, BotApi, bot_api
 from tests.support.examples import EXAMPLES, to_chats_of_their_own
@@ -44,13 +43,6 @@ async def deliverer(database: str, bots: BotApi, api: Api) -> AsyncIterator[Deli
     await made.start()
     yield made
     await made.drain(0.2)
-
-
-@pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    found = Rig(pool, database, redis_url)
-    yield found
-    await found.crash_all()
 
 
 async def create(user: User, trigger: dict[str, Any]) -> dict[str, Any]:

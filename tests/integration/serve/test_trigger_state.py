@@ -1,6 +1,5 @@
 """What a trigger remembers, and its reset, over the API; held against an evaluator's own memory."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -17,13 +16,6 @@ EMA = {"condition_type": "ema_threshold", "field": "score", "operator": "<", "va
 RATE = {"condition_type": "rate_limit", "operator": ">", "value": 9, "config": {"time_window": "1h"}}
 ABSENCE = {"condition_type": "absence", "config": {"time_window": "1h"}}
 HOOK = {"action_type": "rest", "config": {"url": "http://127.0.0.1:9900/hook"}}
-
-
-@pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    found = Rig(pool, database, redis_url)
-    yield found
-    await found.crash_all()
 
 
 async def happen(rig: Rig, *pairs: tuple[int, int], start: int = 0) -> None:
