@@ -11,7 +11,6 @@ import asyncio
 import math
 import os
 import sys
-import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +31,7 @@ MIN_SCORE = 3
 SCORED_LENGTH = 72
 """zxcvbn takes no more characters; a password's head decides."""
 MAX_READINGS = 8
+"""Of the signs in a password as letters: zxcvbn's time grows with them, to seconds; people's passwords have a few."""
 TWINS = str.maketrans({"@": "4", "{": "(", "[": "(", "<": "(", "!": "1", "|": "1", "$": "5", "+": "7"})
 """Signs that are read as the same letter as another one."""
 HASHING_NICENESS = 10
@@ -89,10 +89,9 @@ def names_in(username: str | None, email: str | None) -> set[str]:
 
 
 def _give_way() -> None:
-    """Let the calling thread run after others. Only Linux has a niceness for each thread."""
+    """Let the calling thread run after others. Only on Linux is it the thread's niceness, elsewhere the process's."""
     if sys.platform == "linux":
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + HASHING_NICENESS)
+        os.nice(HASHING_NICENESS)
 
 
 class Passwords:

@@ -23,6 +23,7 @@ Values: TypeAlias = Mapping[str, Any]
 
 SHORT_HEAD, SHORT_TAIL = 6, 4
 GROWING = {FilterName.JSON, FilterName.UPPER, FilterName.LOWER}
+"""Filters that may make a text longer; a few in a row make it as long as memory goes."""
 
 
 def plain(text: str) -> str:
