@@ -1,7 +1,7 @@
 """Results on standard output: tables for people, JSON for programs. Both are safe for the terminal."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import orjson
 from rich.console import Console
@@ -13,6 +13,8 @@ from agentauri.cli.printable import printable
 NOTHING = "–"
 RIGHT = ("conditions", "actions", "matched", "silenced", "fired", "members")
 MAX_CELL = 80
+DIGITS = 12
+"""Of a double that a person reads, for averages have noise in the last ones; ``--json`` has all."""
 WIDTH = 1000
 """Nothing is cut to the terminal's width: ids are there to be copied."""
 
@@ -25,6 +27,15 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Non
     for row in rows:
         table.add_row(*(NOTHING if cell is None else escape(printable(cell, MAX_CELL)) for cell in row))
     Console(highlight=False, width=WIDTH, soft_wrap=True).print(table)
+
+
+def members(values: Mapping[str, object]) -> str:
+    """What was computed, in one cell."""
+    return " ".join(f"{name}={_figure(value)}" for name, value in values.items())
+
+
+def _figure(value: object) -> object:
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else value
 
 
 def write_json(value: object) -> None:

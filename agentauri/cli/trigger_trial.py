@@ -19,15 +19,13 @@ from agentauri.cli.console import console, say
 from agentauri.cli.follow import follow
 from agentauri.cli.printable import printable
 from agentauri.cli.refusals import CallFailed
-from agentauri.cli.tables import print_table, write_json
+from agentauri.cli.tables import members, print_table, write_json
 from agentauri.errors import ConfigError
 
 COLUMNS = ("block time", "event", "group", "computed", "would send")
 BARS = "▁▂▃▄▅▆▇█"
 NO_BAR = " "
 MOST_BARS = 60
-DIGITS = 12
-"""Of a double that a person reads; ``--json`` has all."""
 RUNNING = "running"
 KINDS = ({"last"}, {"event_id"}, {"from_block", "to_block"}, {"from", "to"})
 """Of each kind of range the members that it has."""
@@ -151,16 +149,9 @@ def _counted(number: int, what: str) -> str:
 
 
 def _row(match: Mapping[str, Any]) -> tuple[object, ...]:
-    computed = " ".join(
-        f"{name}={_figure(value)}" for values in match["computed"].values() for name, value in values.items()
-    )
+    computed = " ".join(members(values) for values in match["computed"].values())
     sends = "; ".join(_sends(action) for action in match["actions"])
     return match["block_timestamp"], match["event_id"], match["group"] or None, computed or None, sends or None
-
-
-def _figure(value: object) -> object:
-    """Averages are doubles; their last digits are noise to people."""
-    return f"{value:.{DIGITS}g}" if isinstance(value, float) else value
 
 
 def _sends(action: Mapping[str, Any]) -> str:

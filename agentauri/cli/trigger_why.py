@@ -12,7 +12,7 @@ from agentauri.cli import triggers
 from agentauri.cli.client import Client
 from agentauri.cli.console import say
 from agentauri.cli.printable import printable
-from agentauri.cli.tables import print_table, write_json
+from agentauri.cli.tables import members, print_table, write_json
 from agentauri.errors import ConfigError
 
 CONDITIONS = ("#", "held", "condition", "the event has", "computed", "remembered before", "error")
@@ -91,13 +91,9 @@ def _conditions(parts: Iterable[Found], within: str = "") -> Iterator[tuple[obje
     for index, part in enumerate(parts):
         words = (part["condition_type"], part["config"].get("mode"), part["field"], part["operator"], part["value"])
         text = " ".join(str(word) for word in words if word is not None)
-        computed, before = _members(part["computed"]), _members(part["state_before"])
+        computed, before = (members(part[name]) if part[name] else None for name in ("computed", "state_before"))
         yield f"{within}{index}", HELD[part["holds"]], text, part["actual"], computed, before, part["error"]
         yield from _conditions(part["conditions"], f"{within}{index}.")
-
-
-def _members(value: Found | None) -> str | None:
-    return None if not value else " ".join(f"{name}={one}" for name, one in value.items())
 
 
 def _day(one: Found) -> tuple[object, ...]:

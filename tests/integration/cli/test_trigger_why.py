@@ -1,7 +1,6 @@
 """What the terminal tells of why a trigger fired or not, against the real API and what an evaluator did."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -28,13 +27,6 @@ DAY = "2026-09-21"
 
 
 @pytest.fixture
-async def rig(pool: Pool, database: str, redis_url: str) -> AsyncIterator[Rig]:
-    found = Rig(pool, database, redis_url)
-    yield found
-    await found.crash_all()
-
-
-@pytest.fixture
 async def seqs(logged_in: Service, cli: Cli, home: Path, rig: Rig, pool: Pool) -> list[int]:
     """The places of events that an evaluator saw after the trigger was made: scores of 90, then 20."""
     (home / "trigger.yaml").write_text(FILE)
@@ -54,7 +46,7 @@ async def test_firing_is_explained_with_each_condition_and_its_delivery(cli: Cli
     assert first == f"Falling fired on event #{seqs[1]}: Every condition held."
     assert lines[0] == "its group is 1."
     table = [" ".join(line.split()) for line in lines[2:]]
-    assert table[0] == "0 yes ema_threshold score < 60 20 ema=55.0 ema=90.0 samples=1 –"
+    assert table[0] == "0 yes ema_threshold score < 60 20 ema=55 ema=90 samples=1 –"
     assert table[2:4] == ["1.0 no agent_id_equals agent_id = 7 1 – – –", "1.1 yes expression score < 95 – – – –"]
     assert "pending" in table[-1]
 
